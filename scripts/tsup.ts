@@ -1,0 +1,156 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { basename, dirname, join, posix, relative, resolve, sep } from 'node:path';
+import { defineConfig, type Options } from 'tsup';
+
+export interface LibraryOptions {
+  /**
+   * Source files that become files of `dist/`: `src/index.ts` -> `dist/index.js`, `src/host/index.ts` -> `dist/host/index.js`.
+   * A file that is started as a Worker or a child is an entry too: it is named by `new URL('./thread.ts', import.meta.url)`.
+   */
+  readonly entry: readonly string[];
+  /** `neutral` for packages that also run in a browser. Default `node`. */
+  readonly platform?: 'node' | 'neutral';
+  /** ESM alone for programs, both for libraries. Default `['esm', 'cjs']`. */
+  readonly format?: readonly ('esm' | 'cjs')[];
+  /** Declarations; programs without an API need none. Default true. */
+  readonly dts?: boolean;
+  /** Anything else that tsup takes. */
+  readonly tsup?: Options;
+}
+
+/** What `import.meta.url` becomes in CommonJS; every file that uses it defines it. */
+const MODULE_URL = '__moduleUrl';
+
+/** The one way in which the packages of this repository are built: ESM, CommonJS and declarations from `src/`. */
+export function library(options: LibraryOptions): ReturnType<typeof defineConfig> {
+  // Chunks carry a hash in their names: what an earlier build left must not be packed with this one.
+  rmSync('dist', { recursive: true, force: true });
+  const formats = options.format ?? ['esm', 'cjs'];
+  const entries = Object.fromEntries(
+    options.entry.map((file) => [
+      posix.join(posix.dirname(posix.relative('src', file)), basename(file, '.ts')),
+      file,
+    ]),
+  );
+  return defineConfig(
+    // One run a format: the name that a `new URL()` gets depends on it, and esbuild plugins are not told.
+    formats.map((format) => {
+      const urls = new SourceUrls(entries, format === 'esm' ? '.js' : '.cjs');
+      return {
+        entry: entries,
+        format: [format],
+        platform: options.platform ?? 'node',
+        target: 'node22',
+        outDir: 'dist',
+        // Shared code is one chunk: a class that two doors of a package export is one class.
+        splitting: true,
+        // Rollup then writes the CommonJS; without it sucrase does, which turns every `?.` into closures.
+        treeshake: format === 'cjs',
+        sourcemap: true,
+        // tsup's own shims would live in a shared chunk and so name the wrong folder: see SourceUrls.
+        shims: false,
+        ...(format === 'cjs' ? { define: { 'import.meta.url': MODULE_URL } } : {}),
+        removeNodeProtocol: false,
+        minify: false,
+        silent: true,
+        outExtension: () => ({ js: format === 'esm' ? '.js' : '.cjs' }),
+        dts:
+          options.dts === false
+            ? false
+            : {
+                // The project is composite for `tsc -b`; a bundle of declarations is not.
+                compilerOptions: {
+                  composite: false,
+                  incremental: false,
+                  declarationMap: false,
+                  emitDeclarationOnly: false,
+                  noEmit: false,
+                  allowImportingTsExtensions: true,
+                  rewriteRelativeImportExtensions: false,
+                  // tsup sets baseUrl, which TypeScript 6 deprecates.
+                  ignoreDeprecations: '6.0',
+                },
+              },
+        esbuildPlugins: [urls.esbuildPlugin],
+        plugins: [urls.tsupPlugin],
+        ...options.tsup,
+      };
+    }),
+  );
+}
+
+/**
+ * Makes `new URL('<relative>', import.meta.url)` mean in `dist/` what it means in the sources.
+ *
+ * A URL to another entry becomes the URL of what that entry is built into, in the same format; a URL to a file or folder
+ * outside `src/` (`../package.json`, `../prebuilds/`) stays a URL to it, seen from wherever the bundler put the code.
+ */
+class SourceUrls {
+  readonly #targets = new Map<string, string>();
+  readonly #entries: Record<string, string>;
+  readonly #extension: string;
+
+  constructor(entries: Record<string, string>, extension: string) {
+    this.#entries = entries;
+    this.#extension = extension;
+  }
+
+  get esbuildPlugin(): NonNullable<Options['esbuildPlugins']>[number] {
+    return {
+      name: 'source-urls',
+      setup: (build) => {
+        build.onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
+          const source = readFileSync(path, 'utf8');
+          const contents = source.replace(
+            /new URL\(\s*(['"`])(\.{1,2}(?:\/[^'"`$]*)?)\1\s*,\s*import\.meta\.url\s*,?\s*\)/g,
+            (_, _quote, target: string) => `new URL('${this.#placeholder(path, target)}', import.meta.url)`,
+          );
+          return { contents, loader: 'ts' };
+        });
+      },
+    };
+  }
+
+  get tsupPlugin(): NonNullable<Options['plugins']>[number] {
+    const targets = this.#targets;
+    return {
+      name: 'source-urls',
+      renderChunk(code, { path }) {
+        if (!/\.c?js$/.test(path)) return undefined;
+        const rewritten = code.replace(/vm-tools-url:\d+/g, (id) => {
+          const target = targets.get(id) as string;
+          const way = relative(dirname(path), target).split(sep).join('/');
+          return (way.startsWith('.') ? way : `./${way}`) + (target.endsWith('/') ? '/' : '');
+        });
+        // tsup adds this comment anew, after rollup has kept the old one.
+        const body = rewritten.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+        // On the line that is there already, so that the source map stays true.
+        const define = rewritten.includes(MODULE_URL)
+          ? `const ${MODULE_URL} = require('node:url').pathToFileURL(__filename).href;`
+          : '';
+        return { code: withShebang(body, define) };
+      },
+    };
+  }
+
+  #placeholder(importer: string, target: string): string {
+    const file = resolve(dirname(importer), target);
+    const entry = Object.entries(this.#entries).find(([, source]) => resolve(source) === file);
+    const inSources = !relative(resolve('src'), file).startsWith('..');
+    if (!entry && inSources) {
+      throw new Error(
+        `${relative('.', importer)}: new URL('${target}', import.meta.url) names ${relative('.', file)}, which is not built: ` +
+          `${existsSync(file) ? 'add it to "entry" in tsup.config.ts' : 'there is no such file'}`,
+      );
+    }
+    const built = entry ? resolve('dist', entry[0] + this.#extension) : file;
+    const id = `vm-tools-url:${this.#targets.size}`;
+    this.#targets.set(id, target.endsWith('/') ? join(built, '/') : built);
+    return id;
+  }
+}
+
+function withShebang(code: string, prefix: string): string {
+  const end = code.startsWith('#!') ? code.indexOf('\n') + 1 : 0;
+  return code.slice(0, end) + prefix + code.slice(end);
+}
