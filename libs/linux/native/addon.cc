@@ -1,0 +1,131 @@
+// The table of calls of @vm-tools/linux. One line is one system call: its name, its parameters as JavaScript
+// passes them (call.h says how) and what is done. CALL retries after a signal; ONCE does not.
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/xattr.h>
+
+#include "call.h"
+#include "constants.h"
+#include "descriptor.h"
+#include "socket.h"
+#include "stat.h"
+#include "watch.h"
+
+namespace vm_linux {
+namespace {
+
+struct Entry {
+  const char* name;
+  napi_callback invoke;
+};
+
+#define DOES(name, parameters, value) {name, Call<+[] parameters -> int64_t { return value; }>::invoke}
+#define CALL(name, parameters, call) DOES(name, parameters, retry([&] { return call; }))
+#define ONCE(name, parameters, call) DOES(name, parameters, once([&] { return call; }))
+
+using str = const Name&;
+using path_t = const Path&;
+using buf = const Buffer&;
+using all = const Bytes&;
+using wide = const Wide&;
+using u32 = uint32_t;
+using i64 = int64_t;
+
+const Entry calls[] = {
+    // Descriptors
+    CALL("openat", (int dir, str name, int flags, u32 mode), openat(dir, name, flags | O_CLOEXEC, mode)),
+    DOES("reopen", (int fd, int flags), reopen(fd, flags)),
+    ONCE("close", (int fd), close(fd)),
+    CALL("dup", (int fd), fcntl(fd, F_DUPFD_CLOEXEC, 0)),
+    CALL("getFlags", (int fd), fcntl(fd, F_GETFL)),
+    DOES("setNonblocking", (int fd, int on), set_nonblocking(fd, on)),
+    DOES("pipe", (all out), pair(out, [](int* fds) { return pipe2(fds, O_CLOEXEC); })),
+    ONCE("umask", (u32 mask), umask(mask)),
+
+    // Files
+    CALL("pread", (int fd, buf to, i64 position), pread(fd, to.data, to.size, position)),
+    CALL("pwrite", (int fd, buf from, i64 position), pwrite(fd, from.data, from.size, position)),
+    CALL("lseek", (int fd, wide offset, int whence), lseek(fd, offset, whence) == -1 ? -1 : 0),
+    CALL("fsync", (int fd), fsync(fd)),
+    CALL("fdatasync", (int fd), fdatasync(fd)),
+    CALL("ftruncate", (int fd, i64 size), ftruncate(fd, size)),
+    CALL("truncate", (path_t path, i64 size), truncate(path, size)),
+    CALL("fchmod", (int fd, u32 mode), fchmod(fd, mode)),
+    CALL("chmod", (path_t path, u32 mode), chmod(path, mode)),
+    DOES("ofdSetLock", (int fd, int type, wide start, wide length), set_lock(fd, type, start, length)),
+    DOES("ofdGetLock", (int fd, int type, wide start, wide length, all out), get_lock(fd, type, start, length, out)),
+
+    // Metadata
+    DOES("fstat", (int fd, all out), stat_descriptor(fd, out)),
+    DOES("fstatat", (int dir, str name, int flags, all out), stat_name(dir, name, flags, out)),
+    DOES("statx", (int dir, str name, int flags, all out), statx_name(dir, name, flags, out)),
+    DOES("fstatfs", (int fd, all out), statfs_descriptor(fd, out)),
+    CALL("fchownat", (int dir, str name, u32 uid, u32 gid, int flags), fchownat(dir, name, uid, gid, flags)),
+    DOES("utimensat", (int dir, str name, i64 atime, i64 atimeNsec, i64 mtime, i64 mtimeNsec, int flags),
+         set_times(dir, name, {{atime, atimeNsec}, {mtime, mtimeNsec}}, flags)),
+
+    // Directories and names
+    CALL("getdents64", (int fd, buf to), syscall(SYS_getdents64, fd, to.data, to.size)),
+    CALL("readlinkat", (int dir, str name, buf to), readlinkat(dir, name, to.text(), to.size)),
+    CALL("mkdirat", (int dir, str name, u32 mode), mkdirat(dir, name, mode)),
+    CALL("mknodat", (int dir, str name, u32 mode, u32 major, u32 minor),
+         syscall(SYS_mknodat, dir, name.text, mode, makedev(major, minor))),
+    CALL("symlinkat", (str target, int dir, str name), symlinkat(target, dir, name)),
+    CALL("linkat", (int from, str old, int to, str name, int flags), linkat(from, old, to, name, flags)),
+    CALL("renameat2", (int from, str old, int to, str name, u32 flags), renameat2(from, old, to, name, flags)),
+    CALL("unlinkat", (int dir, str name, int flags), unlinkat(dir, name, flags)),
+
+    // Extended attributes
+    CALL("getxattr", (path_t path, str name, all to), getxattr(path, name, to.data, to.size)),
+    CALL("listxattr", (path_t path, all to), listxattr(path, to.text(), to.size)),
+    CALL("setxattr", (path_t path, str name, buf value, int flags), setxattr(path, name, value.data, value.size, flags)),
+    CALL("removexattr", (path_t path, str name), removexattr(path, name)),
+
+    // Sockets
+    ONCE("socket", (int domain, int type, int protocol), socket(domain, type | SOCK_CLOEXEC, protocol)),
+    DOES("socketpair", (int domain, int type, all out),
+         pair(out, [=](int* fds) { return socketpair(domain, type | SOCK_CLOEXEC, 0, fds); })),
+    ONCE("bind", (int fd, buf address), bind(fd, sockaddr_of(address), static_cast<socklen_t>(address.size))),
+    DOES("connect", (int fd, buf address), connect_to(fd, address)),
+    ONCE("listen", (int fd, int backlog), listen(fd, backlog)),
+    CALL("accept", (int fd, int flags), accept4(fd, nullptr, nullptr, flags | SOCK_CLOEXEC)),
+    CALL("recv", (int fd, buf to, int flags), recv(fd, to.data, to.size, flags)),
+    CALL("send", (int fd, buf from, int flags), send(fd, from.data, from.size, flags | MSG_NOSIGNAL)),
+    DOES("sendv", (int fd, all buffer, all ranges, u32 count, int flags), send_ranges(fd, buffer, ranges, count, flags)),
+    ONCE("shutdown", (int fd, int how), shutdown(fd, how)),
+    DOES("poll", (int fd, int events, int timeout), poll_one(fd, events, timeout)),
+    DOES("getsockname", (int fd, all out), address_of(out, [=](auto... to) { return getsockname(fd, to...); })),
+    DOES("getpeername", (int fd, all out), address_of(out, [=](auto... to) { return getpeername(fd, to...); })),
+    DOES("getsockopt", (int fd, int level, int name, all out), get_option(fd, level, name, out)),
+    DOES("setsockopt", (int fd, int level, int name, int value), set_option(fd, level, name, value)),
+    DOES("parseIp", (int family, path_t text, all out), parse_ip(family, text, out)),
+    DOES("formatIp", (int family, all address, all out), format_ip(family, address, out)),
+
+    // Watches on the event loop
+    {"watchOpen", watch_open},
+    DOES("watchUpdate", (const Open& watch, int events), watch_update(watch, events)),
+    DOES("watchRef", (const Open& watch, int on), watch_ref(watch, on)),
+    DOES("watchClose", (const Open& watch), watch_close(watch)),
+};
+
+bool export_all(napi_env env, napi_value exports) {
+  for (const Entry& call : calls) {
+    napi_value function;
+    if (napi_create_function(env, call.name, NAPI_AUTO_LENGTH, call.invoke, nullptr, &function) != napi_ok ||
+        napi_set_named_property(env, exports, call.name, function) != napi_ok) {
+      return false;
+    }
+  }
+  napi_value values;
+  if (napi_create_object(env, &values) != napi_ok) return false;
+  for (const Constant& constant : constants) {
+    if (napi_set_named_property(env, values, constant.name, number(env, constant.value)) != napi_ok) return false;
+  }
+  return napi_set_named_property(env, exports, "constants", values) == napi_ok;
+}
+
+}  // namespace
+}  // namespace vm_linux
+
+NAPI_MODULE_INIT() { return vm_linux::export_all(env, exports) ? exports : nullptr; }

@@ -1,0 +1,77 @@
+// stat(2) and statfs(2) results as an array of u64 words; src/stat.ts holds the same order.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "call.h"
+
+namespace vm_linux {
+
+constexpr size_t stat_words = 20;    // u64; the last is spare
+constexpr size_t statfs_words = 12;  // u64; the last is spare
+
+template <size_t count>
+int64_t fill(const Bytes& out, const uint64_t (&words)[count]) {
+  memcpy(out.data, words, sizeof(words));
+  return 0;
+}
+
+// By syscall(2) because glibc renamed these two functions in 2.33: the addon shall load on older ones.
+inline int64_t fill_stat(const Bytes& out, const struct stat& s) {
+  return fill(out, {s.st_dev, s.st_ino, s.st_mode, s.st_nlink, s.st_uid, s.st_gid, s.st_rdev,
+                    static_cast<uint64_t>(s.st_size), static_cast<uint64_t>(s.st_blksize),
+                    static_cast<uint64_t>(s.st_blocks), static_cast<uint64_t>(s.st_atim.tv_sec),
+                    static_cast<uint64_t>(s.st_atim.tv_nsec), static_cast<uint64_t>(s.st_mtim.tv_sec),
+                    static_cast<uint64_t>(s.st_mtim.tv_nsec), static_cast<uint64_t>(s.st_ctim.tv_sec),
+                    static_cast<uint64_t>(s.st_ctim.tv_nsec)});
+}
+
+inline int64_t stat_descriptor(int fd, const Bytes& out) {
+  struct stat s;
+  if (out.size < stat_words * 8) return -EFAULT;
+  const int64_t result = retry([&] { return syscall(SYS_fstat, fd, &s); });
+  return result < 0 ? result : fill_stat(out, s);
+}
+
+inline int64_t stat_name(int dirfd, const char* name, int flags, const Bytes& out) {
+  struct stat s;
+  if (out.size < stat_words * 8) return -EFAULT;
+  const int64_t result = retry([&] { return syscall(SYS_newfstatat, dirfd, name, &s, flags); });
+  return result < 0 ? result : fill_stat(out, s);
+}
+
+inline int64_t statx_name(int dirfd, const char* name, int flags, const Bytes& out) {
+  struct statx s;
+  if (out.size < stat_words * 8) return -EFAULT;
+  const int64_t result = retry([&] { return statx(dirfd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &s); });
+  if (result < 0) return result;
+  return fill(out, {makedev(s.stx_dev_major, s.stx_dev_minor), s.stx_ino, s.stx_mode, s.stx_nlink, s.stx_uid,
+                    s.stx_gid, makedev(s.stx_rdev_major, s.stx_rdev_minor), s.stx_size, s.stx_blksize,
+                    s.stx_blocks, static_cast<uint64_t>(s.stx_atime.tv_sec), s.stx_atime.tv_nsec,
+                    static_cast<uint64_t>(s.stx_mtime.tv_sec), s.stx_mtime.tv_nsec,
+                    static_cast<uint64_t>(s.stx_ctime.tv_sec), s.stx_ctime.tv_nsec,
+                    static_cast<uint64_t>(s.stx_btime.tv_sec), s.stx_btime.tv_nsec, s.stx_mask});
+}
+
+inline int64_t set_times(int dirfd, const char* name, const struct timespec (&times)[2], int flags) {
+  return retry([&] { return utimensat(dirfd, name, times, flags); });
+}
+
+inline int64_t statfs_descriptor(int fd, const Bytes& out) {
+  struct statfs s;
+  if (out.size < statfs_words * 8) return -EFAULT;
+  const int64_t result = retry([&] { return fstatfs(fd, &s); });
+  if (result < 0) return result;
+  uint64_t fsid;
+  static_assert(sizeof(fsid) == sizeof(s.f_fsid));
+  memcpy(&fsid, &s.f_fsid, sizeof(fsid));
+  return fill(out, {static_cast<uint64_t>(s.f_type), static_cast<uint64_t>(s.f_bsize), s.f_blocks, s.f_bfree,
+                    s.f_bavail, s.f_files, s.f_ffree, fsid, static_cast<uint64_t>(s.f_namelen),
+                    static_cast<uint64_t>(s.f_frsize), static_cast<uint64_t>(s.f_flags)});
+}
+
+}  // namespace vm_linux

@@ -1,0 +1,124 @@
+// A descriptor watched by the event loop of the calling thread (uv_poll).
+//
+// A Watch lives from watch_open until libuv has closed its handle. It is closed by watch_close or, whichever
+// comes first, by the clean-up hook of its environment (process exit, a worker that ends or is terminated).
+// JavaScript holds it as an external value and must not use it after watch_close: src/watch.ts sees to that.
+#pragma once
+
+#include <stdlib.h>
+
+#include "call.h"
+#include "uv.h"
+
+namespace vm_linux {
+
+struct Watch {
+  napi_env env;
+  uv_poll_t* poll;
+  napi_ref callback;
+  napi_async_cleanup_hook_handle hook;
+};
+
+inline void watch_closed(uv_handle_t* poll) {
+  auto* watch = static_cast<Watch*>(uv_handle_get_data(poll));
+  if (watch->hook != nullptr) napi_remove_async_cleanup_hook(watch->hook);
+  free(watch);
+  free(poll);
+}
+
+inline void watch_end(Watch* watch) {
+  if (uv_is_closing(watch->poll)) return;
+  napi_delete_reference(watch->env, watch->callback);
+  uv_close(watch->poll, watch_closed);
+}
+
+inline void watch_cleanup(napi_async_cleanup_hook_handle, void* watch) { watch_end(static_cast<Watch*>(watch)); }
+
+// libuv gives up a descriptor in error with a negative status; so reported, its owner's next call on the
+// descriptor learns which error it is.
+inline void watch_seen(uv_poll_t* poll, int status, int events) {
+  auto* watch = static_cast<Watch*>(uv_handle_get_data(poll));
+  napi_env env = watch->env;
+  napi_handle_scope scope;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+  napi_value callback, receiver;
+  napi_value argument = number(env, status < 0 ? UV_READABLE | UV_WRITABLE | UV_DISCONNECT : events);
+  if (argument != nullptr && napi_get_reference_value(env, watch->callback, &callback) == napi_ok &&
+      napi_get_global(env, &receiver) == napi_ok &&
+      napi_make_callback(env, nullptr, receiver, callback, 1, &argument, nullptr) == napi_pending_exception) {
+    napi_value exception;
+    if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
+  }
+  napi_close_handle_scope(env, scope);
+}
+
+// 0 events: watches nothing for now.
+inline int watch_start(uv_poll_t* poll, int events) {
+  return events == 0 ? uv_poll_stop(poll) : uv_poll_start(poll, events, watch_seen);
+}
+
+// watch(fd, events, callback) -> external, or a negative errno
+inline napi_value watch_open(napi_env env, napi_callback_info info) {
+  napi_value argv[3];
+  size_t argc = 3;
+  int32_t fd, events;
+  uv_loop_t* loop;
+  napi_valuetype type;
+  if (napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr) != napi_ok ||
+      napi_get_value_int32(env, argv[0], &fd) != napi_ok ||
+      napi_get_value_int32(env, argv[1], &events) != napi_ok ||
+      napi_typeof(env, argv[2], &type) != napi_ok || type != napi_function ||
+      napi_get_uv_event_loop(env, &loop) != napi_ok) {
+    return number(env, -EINVAL);
+  }
+  auto* watch = static_cast<Watch*>(calloc(1, sizeof(Watch)));
+  auto* poll = static_cast<uv_poll_t*>(calloc(1, uv_handle_size(UV_POLL)));
+  const int error = watch == nullptr || poll == nullptr ? -ENOMEM : uv_poll_init(loop, poll, fd);
+  if (error != 0) {
+    free(watch);
+    free(poll);
+    return number(env, error);
+  }
+  watch->env = env;
+  watch->poll = poll;
+  uv_handle_set_data(poll, watch);
+  napi_value external = nullptr;
+  if (napi_create_reference(env, argv[2], 1, &watch->callback) != napi_ok ||
+      napi_add_async_cleanup_hook(env, watch_cleanup, watch, &watch->hook) != napi_ok ||
+      napi_create_external(env, watch, nullptr, nullptr, &external) != napi_ok) {
+    watch_end(watch);
+    return number(env, -ENOMEM);
+  }
+  const int started = watch_start(poll, events);
+  if (started == 0) return external;
+  watch_end(watch);
+  return number(env, started);
+}
+
+// What the other calls of a watch take first.
+struct Open {
+  static constexpr size_t arity = 1;
+  Watch* watch;
+
+  Open() {}
+  int read(napi_env env, const napi_value* argv) {
+    void* data;
+    if (napi_get_value_external(env, argv[0], &data) != napi_ok) return -EINVAL;
+    watch = static_cast<Watch*>(data);
+    return 0;
+  }
+};
+
+inline int64_t watch_update(const Open& open, int events) { return watch_start(open.watch->poll, events); }
+
+inline int64_t watch_ref(const Open& open, int on) {
+  on != 0 ? uv_ref(open.watch->poll) : uv_unref(open.watch->poll);
+  return 0;
+}
+
+inline int64_t watch_close(const Open& open) {
+  watch_end(open.watch);
+  return 0;
+}
+
+}  // namespace vm_linux

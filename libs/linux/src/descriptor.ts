@@ -1,0 +1,88 @@
+import { hot } from './addon.ts';
+import { constants } from './constants.ts';
+import { check } from './error.ts';
+
+/**
+ * openat(2): opens `name` (bytes without NUL) below the directory `dirfd`. `O_CLOEXEC` is always added.
+ * @param flags `O_*` of {@link constants}
+ * @param mode permissions of a file it creates, less the umask; else ignored
+ * @returns a descriptor, or a negative errno (-EINVAL: NUL in the name; -ENAMETOOLONG: more than 4095 bytes)
+ */
+export const openat =
+  hot<
+    (dirfd: number, name: Uint8Array, start: number, length: number, flags: number, mode: number) => number
+  >('openat');
+
+/**
+ * Opens anew, as open(2) on `/proc/self/fd/N`, what a descriptor refers to; the way from an `O_PATH` descriptor to
+ * one that reads and writes. A symbolic link gives -ELOOP.
+ * @param flags `O_*`; `O_NOFOLLOW` makes no sense here
+ * @returns a new descriptor, or a negative errno
+ */
+export const reopen = hot<(fd: number, flags: number) => number>('reopen');
+
+/**
+ * close(2). Never called twice: after -EINTR and -EIO, too, the descriptor is gone.
+ * @returns 0 or a negative errno
+ */
+export const close = hot<(fd: number) => number>('close');
+
+const fcntlDup = hot<(fd: number) => number>('dup');
+const fcntlGetFlags = hot<(fd: number) => number>('getFlags');
+const fcntlSetNonblocking = hot<(fd: number, on: number) => number>('setNonblocking');
+const pipe2 = hot<(out: Int32Array) => number>('pipe');
+const setUmask = hot<(mask: number) => number>('umask');
+
+/**
+ * open(2) of a path as text, `O_CLOEXEC` added.
+ * @param mode permissions of a file it creates, less the umask; 0o666 unless given
+ * @returns a descriptor
+ * @throws SystemError with the path
+ */
+export function open(path: string, flags: number, mode = 0o666): number {
+  const bytes = Buffer.from(path);
+  return check(openat(constants.AT_FDCWD, bytes, 0, bytes.length, flags, mode), 'open', { path });
+}
+
+/**
+ * A second descriptor for the same open file, close-on-exec (fcntl(2) `F_DUPFD_CLOEXEC`).
+ * @throws SystemError
+ */
+export function dup(fd: number): number {
+  return check(fcntlDup(fd), 'fcntl');
+}
+
+/**
+ * The flags of an open file: access mode and status, `O_*` (fcntl(2) `F_GETFL`).
+ * @throws SystemError
+ */
+export function getFlags(fd: number): number {
+  return check(fcntlGetFlags(fd), 'fcntl');
+}
+
+/**
+ * Sets or clears `O_NONBLOCK`, which all descriptors of the same open file share (fcntl(2) `F_SETFL`).
+ * @throws SystemError
+ */
+export function setNonblocking(fd: number, on: boolean): void {
+  check(fcntlSetNonblocking(fd, on ? 1 : 0), 'fcntl');
+}
+
+/**
+ * pipe2(2), both ends close-on-exec and blocking.
+ * @returns the end to read and the end to write
+ * @throws SystemError
+ */
+export function pipe(): [read: number, write: number] {
+  const ends = new Int32Array(2);
+  check(pipe2(ends), 'pipe2');
+  return [ends[0] as number, ends[1] as number];
+}
+
+/**
+ * umask(2): sets the mask of the whole process. Unlike `process.umask`, works in workers.
+ * @returns the mask before
+ */
+export function umask(mask: number): number {
+  return check(setUmask(mask), 'umask');
+}
