@@ -7,7 +7,8 @@ import { repository, runtimeDependencies, type Workspace, workspaces } from './w
 
 /**
  * Builds `dist/` of every workspace that has a `build` script, or of those named, two or more at a time. One whose sources,
- * dependencies and build tools are those of its last build is left alone. Rejects with what the first failed build printed.
+ * dependencies and build tools are those of its last build is left alone. Rejects, when all have ended, with what those
+ * that failed printed.
  */
 export async function build(
   names: readonly string[] = [],
@@ -21,15 +22,21 @@ export async function build(
   const digest = digests(all);
   const stale = wanted.filter((workspace) => stampOf(workspace) !== digest(workspace));
   const queue = stale.values();
+  const failures: string[] = [];
   await Promise.all(
     Array.from({ length: availableParallelism() }, async () => {
       for (const workspace of queue) {
-        await buildOne(workspace);
+        const failure = await buildOne(workspace);
+        if (failure !== undefined) {
+          failures.push(failure);
+          continue;
+        }
         mkdirSync(join(repository, '.cache/build'), { recursive: true });
         writeFileSync(stampFile(workspace), digest(workspace));
       }
     }),
   );
+  if (failures.length > 0) throw new Error(failures.join('\n'));
   const folders = (list: readonly Workspace[]) => list.map(({ folder }) => folder);
   return { built: folders(stale), unchanged: folders(wanted.filter((one) => !stale.includes(one))) };
 }
@@ -80,7 +87,8 @@ function stampOf(workspace: Workspace): string | undefined {
   return existsSync(dist) && existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
-function buildOne({ folder }: Workspace): Promise<void> {
+/** Resolves to nothing, or to what went wrong. */
+function buildOne({ folder }: Workspace): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const child = spawn('npm', ['run', '--silent', 'build'], {
       cwd: join(repository, folder),
@@ -91,8 +99,9 @@ function buildOne({ folder }: Workspace): Promise<void> {
     child.stderr.on('data', (chunk: Buffer) => output.push(chunk));
     child.on('error', reject);
     child.on('close', (status) => {
-      if (status === 0) resolve();
-      else reject(new Error(`building ${folder} failed:\n${Buffer.concat(output).toString('utf8')}`));
+      resolve(
+        status === 0 ? undefined : `building ${folder} failed:\n${Buffer.concat(output).toString('utf8')}`,
+      );
     });
   });
 }
