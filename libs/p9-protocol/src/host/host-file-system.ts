@@ -1,0 +1,574 @@
+import { readFileSync } from 'node:fs';
+import {
+  chmod,
+  close,
+  constants,
+  fchownat,
+  fdatasync,
+  fstat,
+  fstatfs,
+  fsync,
+  linkat,
+  mkdirat,
+  mknodat,
+  ofdGetLock,
+  ofdSetLock,
+  open,
+  openat,
+  pread,
+  pwrite,
+  readlinkat,
+  removexattr,
+  renameat2,
+  reopen,
+  STATFS_WORDS,
+  Stat,
+  StatFs,
+  setxattr,
+  statx,
+  symlinkat,
+  truncate,
+  unlinkat,
+  utimensat,
+} from '@vm-tools/linux';
+import { Errno, P9Error } from '../errno.ts';
+import type {
+  AttributeChanges,
+  Created,
+  FileSystem,
+  FileSystemStatus,
+  LockDescription,
+  LockRequest,
+  Time,
+} from '../filesystem.ts';
+import { Name } from '../name.ts';
+import { type Attributes, attributeOffsets } from '../server/attributes.ts';
+import type { DirectoryEntries } from '../server/directory-entries.ts';
+import { GetattrMask, LockStatus, LockType, OpenFlags, UNLINK_DIRECTORY } from '../wire/flags.ts';
+import { Qid } from '../wire/qid.ts';
+import { DirectoryReader } from './host-directory.ts';
+import { type HostNode, HostNodeTree } from './host-node.ts';
+import { readXattr, readXattrNames } from './host-xattr.ts';
+import { IdMap } from './id-map.ts';
+import { hostOpenFlags, opensForWriting } from './open-flags.ts';
+
+const { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, O_CREAT, O_EXCL, O_NOFOLLOW, O_PATH } = constants;
+const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } = constants;
+const PERMISSIONS = 0o7777;
+const SET_ID_BITS = 0o6000;
+/** "Leave this id as it is", of chown(2). */
+const NO_ID = 0xffffffff;
+const NO_NAME = new Uint8Array(0);
+
+export interface HostFileSystemOptions {
+  /** The directory that is served. Symlinks in this path are followed, below it none is. */
+  root: string;
+  /** Whatever would change something is answered EROFS. */
+  readOnly?: boolean;
+  /** User ids, host to client; others are the same on both sides. */
+  uidMap?: ReadonlyMap<number, number>;
+  /** Group ids, likewise. */
+  gidMap?: ReadonlyMap<number, number>;
+  /**
+   * Let clients make device nodes. Off: EPERM, since a node made by a guest is a door to a device of the host for whoever on the
+   * host may open it. Without it FIFOs and sockets can be made all the same.
+   */
+  deviceNodes?: boolean;
+}
+
+/** An open file of the host. */
+export class HostFile {
+  fd = -1;
+  /** The node that has no descriptor but this file's. */
+  borrower: HostNode | undefined;
+  /** Directories: the cookie at which the descriptor stands, -1n if unknown. */
+  position = 0n;
+  deviceBits = 0;
+}
+
+/** Open file objects kept for use again. */
+const SPARE_FILES = 1024;
+
+/**
+ * Passes a directory of the host through, with the server's own rights. Everything is reached by descriptor, one
+ * component at a time, without following symlinks: nothing outside the root is reached. Only regular files and
+ * directories are ever opened; devices, FIFOs and sockets are the client's kernel's business.
+ *
+ * Of one thread and served by its calls alone: every method answers at once.
+ */
+export class HostFileSystem implements FileSystem<HostNode, HostFile> {
+  readonly #tree: HostNodeTree;
+  readonly #uids: IdMap;
+  readonly #gids: IdMap;
+  readonly #readOnly: boolean;
+  readonly #deviceNodes: boolean;
+  readonly #umask: number;
+  readonly #directories = new DirectoryReader();
+  readonly #statfs = new Uint32Array(STATFS_WORDS);
+  readonly #lock = new BigInt64Array(4);
+  readonly #spareFiles: HostFile[] = [];
+
+  /** @throws a system error (`code`, `path`) when the root cannot be opened, RangeError for an ambiguous id map */
+  constructor(options: HostFileSystemOptions) {
+    this.#uids = new IdMap(options.uidMap);
+    this.#gids = new IdMap(options.gidMap);
+    this.#readOnly = options.readOnly ?? false;
+    this.#deviceNodes = options.deviceNodes ?? false;
+    this.#umask = processUmask();
+    this.#tree = new HostNodeTree(open(options.root, O_PATH | constants.O_DIRECTORY));
+  }
+
+  /** Lets the root go; to be called when no session uses the filesystem any more. */
+  [Symbol.dispose](): void {
+    this.#tree.close();
+  }
+
+  attach(): HostNode {
+    this.#tree.retain(this.#tree.root);
+    return this.#tree.root;
+  }
+
+  walk(directory: HostNode, name: Name): HostNode | number {
+    return this.#tree.walk(directory, name);
+  }
+
+  retain(node: HostNode): void {
+    this.#tree.retain(node);
+  }
+
+  release(node: HostNode): void {
+    this.#tree.release(node);
+  }
+
+  // Attributes
+
+  getattr(node: HostNode, mask: number, attributes: Attributes): number {
+    const fd = this.#tree.descriptor(node);
+    if (fd < 0) return fd;
+    const { stat } = this.#tree;
+    const withBirth = (mask & GetattrMask.btime) !== 0;
+    const failed = withBirth ? statx(fd, NO_NAME, 0, 0, AT_EMPTY_PATH, stat) : fstat(fd, stat);
+    if (failed < 0) return failed;
+    this.#tree.fillVersion(node.qid);
+    const { view, base } = attributes;
+    view.setUint32(base + attributeOffsets.mode, stat[Stat.mode] as number, true);
+    view.setUint32(base + attributeOffsets.uid, this.#uids.toClient(stat[Stat.uid] as number), true);
+    view.setUint32(base + attributeOffsets.gid, this.#gids.toClient(stat[Stat.gid] as number), true);
+    copyWide(view, base + attributeOffsets.nlink, stat, Stat.nlink);
+    copyWide(view, base + attributeOffsets.rdev, stat, Stat.rdev);
+    copyWide(view, base + attributeOffsets.size, stat, Stat.size);
+    copyWide(view, base + attributeOffsets.blksize, stat, Stat.blksize);
+    copyWide(view, base + attributeOffsets.blocks, stat, Stat.blocks);
+    copyWide(view, base + attributeOffsets.atimeSec, stat, Stat.atimeSec);
+    copyWide(view, base + attributeOffsets.atimeNsec, stat, Stat.atimeNsec);
+    copyWide(view, base + attributeOffsets.mtimeSec, stat, Stat.mtimeSec);
+    copyWide(view, base + attributeOffsets.mtimeNsec, stat, Stat.mtimeNsec);
+    copyWide(view, base + attributeOffsets.ctimeSec, stat, Stat.ctimeSec);
+    copyWide(view, base + attributeOffsets.ctimeNsec, stat, Stat.ctimeNsec);
+    if (withBirth && ((stat[Stat.mask] as number) & STATX_BTIME) !== 0) {
+      copyWide(view, base + attributeOffsets.btimeSec, stat, Stat.btimeSec);
+      copyWide(view, base + attributeOffsets.btimeNsec, stat, Stat.btimeNsec);
+      attributes.valid = GetattrMask.basic | GetattrMask.btime;
+    }
+    return 0;
+  }
+
+  /** Owner before mode, since a change of owner clears the set-id bits; times last, since truncation changes them. */
+  setattr(node: HostNode, changes: AttributeChanges): number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const fd = this.#tree.descriptor(node);
+    if (fd < 0) return fd;
+    const { uid, gid, mode, size, atime, mtime, ctime } = changes;
+    let failed = 0;
+    if (uid !== undefined || gid !== undefined || ctime) {
+      const hostUid = uid === undefined ? NO_ID : this.#uids.toHost(uid);
+      const hostGid = gid === undefined ? NO_ID : this.#gids.toHost(gid);
+      failed = fchownat(fd, NO_NAME, 0, 0, hostUid, hostGid, AT_EMPTY_PATH);
+    }
+    if (failed === 0 && mode !== undefined) {
+      failed = node.kind === S_IFLNK ? -Errno.EOPNOTSUPP : chmod(procPath(fd), mode & PERMISSIONS);
+    }
+    if (failed === 0 && size !== undefined) failed = this.#truncate(node, fd, size);
+    if (failed === 0 && (atime !== undefined || mtime !== undefined)) {
+      failed = utimensat(
+        fd,
+        NO_NAME,
+        0,
+        0,
+        secondsOf(atime),
+        nanosecondsOf(atime),
+        secondsOf(mtime),
+        nanosecondsOf(mtime),
+        AT_EMPTY_PATH,
+      );
+    }
+    return failed;
+  }
+
+  #truncate(node: HostNode, fd: number, size: number): number {
+    if (node.kind === S_IFDIR) return -Errno.EISDIR;
+    if (node.kind !== S_IFREG) return -Errno.EINVAL;
+    return truncate(procPath(fd), size);
+  }
+
+  statfs(node: HostNode): FileSystemStatus | number {
+    const fd = this.#tree.descriptor(node);
+    if (fd < 0) return fd;
+    const words = this.#statfs;
+    const failed = fstatfs(fd, words);
+    if (failed < 0) return failed;
+    return {
+      type: words[StatFs.type] as number,
+      blockSize: words[StatFs.bsize] as number,
+      blocks: wide(words, StatFs.blocks),
+      freeBlocks: wide(words, StatFs.bfree),
+      availableBlocks: wide(words, StatFs.bavail),
+      files: wide(words, StatFs.files),
+      freeFiles: wide(words, StatFs.ffree),
+      id: wide(words, StatFs.fsid),
+      nameLength: words[StatFs.namelen] as number,
+    };
+  }
+
+  readlink(node: HostNode, buffer: Uint8Array, start: number, capacity: number): number {
+    const fd = this.#tree.descriptor(node);
+    if (fd < 0) return fd;
+    if (node.kind !== S_IFLNK) return -Errno.EINVAL;
+    return readlinkat(fd, NO_NAME, 0, 0, buffer, start, capacity);
+  }
+
+  // Open files
+
+  open(node: HostNode, flags: number): HostFile | number {
+    if (this.#readOnly && opensForWriting(flags)) return -Errno.EROFS;
+    if (node.kind !== S_IFREG && node.kind !== S_IFDIR)
+      return node.kind === S_IFLNK ? -Errno.ELOOP : -Errno.ENXIO;
+    const path = this.#tree.descriptor(node);
+    if (path < 0) return path;
+    const fd = reopen(path, hostOpenFlags(flags));
+    if (fd < 0) return fd;
+    return this.#newFile(fd, node);
+  }
+
+  #newFile(fd: number, node: HostNode): HostFile {
+    const file = this.#spareFiles.pop() ?? new HostFile();
+    file.fd = fd;
+    file.position = 0n;
+    file.deviceBits = node.isDirectory ? this.#tree.deviceBits(node.deviceLow, node.deviceHigh) : 0;
+    return file;
+  }
+
+  close(file: HostFile): void {
+    const { borrower } = file;
+    if (borrower !== undefined) {
+      // Other fids of the file need a descriptor; this fid is about to go.
+      borrower.fd = borrower.references > 1 ? reopen(file.fd, O_PATH) : -1;
+      if (borrower.fd < 0) borrower.fd = -1;
+      file.borrower = undefined;
+    }
+    close(file.fd);
+    file.fd = -1;
+    if (this.#spareFiles.length < SPARE_FILES) this.#spareFiles.push(file);
+  }
+
+  read(file: HostFile, offset: number, buffer: Uint8Array, start: number, count: number): number {
+    return pread(file.fd, buffer, start, count, offset);
+  }
+
+  write(file: HostFile, offset: number, buffer: Uint8Array, start: number, count: number): number {
+    return pwrite(file.fd, buffer, start, count, offset);
+  }
+
+  readdir(file: HostFile, cookie: bigint, entries: DirectoryEntries): number {
+    const position = this.#directories.read(file.fd, cookie, file.position, entries, file.deviceBits);
+    if (typeof position === 'number') {
+      file.position = -1n;
+      return position;
+    }
+    file.position = position;
+    return 0;
+  }
+
+  fsync(file: HostFile, dataOnly: boolean): number {
+    return dataOnly ? fdatasync(file.fd) : fsync(file.fd);
+  }
+
+  /** Open-file-description locks: they exclude other fids, and other processes of the host. */
+  lock(file: HostFile, request: LockRequest): number {
+    const type = hostLockType(request.type);
+    if (type === undefined) return -Errno.EINVAL;
+    const failed = ofdSetLock(file.fd, type, request.start, request.length);
+    if (failed === -Errno.EAGAIN || failed === -Errno.EACCES) return LockStatus.blocked;
+    return failed < 0 ? failed : LockStatus.success;
+  }
+
+  getlock(file: HostFile, request: LockRequest): LockDescription | number {
+    const type = hostLockType(request.type);
+    if (type === undefined) return -Errno.EINVAL;
+    const failed = ofdGetLock(file.fd, type, request.start, request.length, this.#lock);
+    if (failed < 0) return failed;
+    const [found, start, length, pid] = this.#lock as unknown as [bigint, bigint, bigint, bigint];
+    if (Number(found) === constants.F_UNLCK) {
+      const { procId, clientId } = request;
+      return { type: LockType.unlock, start: request.start, length: request.length, procId, clientId };
+    }
+    return {
+      type: Number(found) === constants.F_WRLCK ? LockType.write : LockType.read,
+      start,
+      length,
+      // The holder is a process of the host, or another fid (pid -1): no process that the client knows.
+      procId: pid < 0n ? 0 : Number(pid),
+      clientId: '',
+    };
+  }
+
+  // Names
+
+  create(
+    directory: HostNode,
+    name: Name,
+    flags: number,
+    mode: number,
+    gid: number,
+  ): Created<HostNode, HostFile> | number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const at = this.#tree.descriptor(directory);
+    if (at < 0) return at;
+    const exclusively = hostOpenFlags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW;
+    const fd = openat(at, name.bytes, name.start, name.length, exclusively, mode & PERMISSIONS);
+    if (fd === -Errno.EEXIST && (flags & OpenFlags.exclusive) === 0) {
+      return this.#openExisting(directory, name, flags);
+    }
+    if (fd < 0) return fd;
+    const failed = this.#settle(fd, mode, gid);
+    if (failed < 0) {
+      close(fd);
+      unlinkat(at, name.bytes, name.start, name.length, 0);
+      return failed;
+    }
+    const node = this.#tree.adopt(directory, name, fd);
+    const file = this.#newFile(fd, node);
+    file.borrower = node;
+    return { node, file };
+  }
+
+  /** By O_PATH first: opening whatever stands at the name could wait for a FIFO or wake a device. */
+  #openExisting(directory: HostNode, name: Name, flags: number): Created<HostNode, HostFile> | number {
+    const node = this.#tree.walk(directory, name);
+    if (typeof node === 'number') return node;
+    const file = node.isDirectory ? -Errno.EISDIR : this.open(node, flags);
+    if (typeof file !== 'number') return { node, file };
+    this.#tree.release(node);
+    return file;
+  }
+
+  mkdir(directory: HostNode, name: Name, mode: number, gid: number): Qid | number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const at = this.#tree.descriptor(directory);
+    if (at < 0) return at;
+    const failed = mkdirat(at, name.bytes, name.start, name.length, mode & PERMISSIONS);
+    return failed < 0 ? failed : this.#qidOfNew(at, name, mode, gid);
+  }
+
+  symlink(directory: HostNode, name: Name, target: Name, gid: number): Qid | number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const at = this.#tree.descriptor(directory);
+    if (at < 0) return at;
+    const { bytes, start, length } = target;
+    const failed = symlinkat(bytes, start, length, at, name.bytes, name.start, name.length);
+    return failed < 0 ? failed : this.#qidOfNew(at, name, undefined, gid);
+  }
+
+  mknod(
+    directory: HostNode,
+    name: Name,
+    mode: number,
+    major: number,
+    minor: number,
+    gid: number,
+  ): Qid | number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const kind = mode & S_IFMT;
+    if (kind === S_IFCHR || kind === S_IFBLK) {
+      if (!this.#deviceNodes) return -Errno.EPERM;
+    } else if (kind !== S_IFIFO && kind !== S_IFSOCK && kind !== S_IFREG && kind !== 0) {
+      return -Errno.EINVAL;
+    }
+    const at = this.#tree.descriptor(directory);
+    if (at < 0) return at;
+    const failed = mknodat(
+      at,
+      name.bytes,
+      name.start,
+      name.length,
+      kind | (mode & PERMISSIONS),
+      major,
+      minor,
+    );
+    return failed < 0 ? failed : this.#qidOfNew(at, name, mode, gid);
+  }
+
+  link(directory: HostNode, node: HostNode, name: Name): number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const fd = this.#tree.descriptor(node);
+    if (fd < 0) return fd;
+    const at = this.#tree.descriptor(directory);
+    if (at < 0) return at;
+    // AT_EMPTY_PATH would take CAP_DAC_READ_SEARCH; the link in /proc leads to the very file, also if that is a symlink.
+    const path = Buffer.from(procPath(fd));
+    return linkat(AT_FDCWD, path, 0, path.length, at, name.bytes, name.start, name.length, AT_SYMLINK_FOLLOW);
+  }
+
+  renameat(oldDirectory: HostNode, oldName: Name, newDirectory: HostNode, newName: Name): number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const from = this.#tree.descriptor(oldDirectory);
+    if (from < 0) return from;
+    const to = this.#tree.descriptor(newDirectory);
+    if (to < 0) return to;
+    return renameat2(
+      from,
+      oldName.bytes,
+      oldName.start,
+      oldName.length,
+      to,
+      newName.bytes,
+      newName.start,
+      newName.length,
+      0,
+    );
+  }
+
+  rename(node: HostNode, newDirectory: HostNode, newName: Name): number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const failed = this.#byItsName(node, (parent, name) =>
+      this.renameat(parent, name, newDirectory, newName),
+    );
+    if (failed === 0) this.#tree.place(node, newDirectory, newName);
+    return failed;
+  }
+
+  unlinkat(directory: HostNode, name: Name, flags: number): number {
+    if (this.#readOnly) return -Errno.EROFS;
+    if ((flags & ~UNLINK_DIRECTORY) !== 0) return -Errno.EINVAL;
+    const at = this.#tree.descriptor(directory);
+    if (at < 0) return at;
+    return unlinkat(at, name.bytes, name.start, name.length, flags === 0 ? 0 : constants.AT_REMOVEDIR);
+  }
+
+  remove(node: HostNode): number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const flags = node.isDirectory ? UNLINK_DIRECTORY : 0;
+    return this.#byItsName(node, (parent, name) => this.unlinkat(parent, name, flags));
+  }
+
+  /** Acts on the name by which the node was reached, if it still has that. */
+  #byItsName(node: HostNode, act: (parent: HostNode, name: Name) => number): number {
+    const { parent } = node;
+    if (parent === undefined) return -Errno.EBUSY;
+    const name = new Name(node.name, 0, node.nameLength);
+    const found = this.#tree.walk(parent, name);
+    if (typeof found === 'number') return found;
+    const isSame = this.#tree.isSame(node);
+    this.#tree.release(found);
+    const result = isSame ? act(parent, name) : -Errno.ESTALE;
+    this.#tree.rest(parent);
+    return result;
+  }
+
+  // Extended attributes: no call takes an O_PATH descriptor, so the way is through /proc (xattr(7))
+
+  getxattr(node: HostNode, name: Name): Uint8Array | number {
+    const fd = this.#tree.descriptor(node);
+    return fd < 0 ? fd : readXattr(procPath(fd), name);
+  }
+
+  listxattr(node: HostNode): Uint8Array | number {
+    const fd = this.#tree.descriptor(node);
+    return fd < 0 ? fd : readXattrNames(procPath(fd));
+  }
+
+  setxattr(node: HostNode, name: Name, value: Uint8Array, flags: number): number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const fd = this.#tree.descriptor(node);
+    if (fd < 0) return fd;
+    return setxattr(procPath(fd), name.bytes, name.start, name.length, value, 0, value.length, flags);
+  }
+
+  removexattr(node: HostNode, name: Name): number {
+    if (this.#readOnly) return -Errno.EROFS;
+    const fd = this.#tree.descriptor(node);
+    return fd < 0 ? fd : removexattr(procPath(fd), name.bytes, name.start, name.length);
+  }
+
+  // What was just made
+
+  #qidOfNew(directory: number, name: Name, mode: number | undefined, gid: number): Qid | number {
+    const fd = openat(directory, name.bytes, name.start, name.length, O_PATH | O_NOFOLLOW, 0);
+    if (fd < 0) return fd;
+    const failed = this.#settle(fd, mode, gid);
+    close(fd);
+    if (failed < 0) return failed;
+    const qid = new Qid();
+    this.#tree.fillQid(qid);
+    return qid;
+  }
+
+  /**
+   * Gives something new the group and the very mode that were asked for, and leaves its fstat in `stat`. A server without the
+   * right to give files to a group leaves the group as it is.
+   */
+  #settle(fd: number, mode: number | undefined, gid: number): number {
+    const { stat } = this.#tree;
+    const failed = fstat(fd, stat);
+    if (failed < 0) return failed;
+    const group = this.#gids.toHost(gid);
+    const changesGroup = gid !== NO_ID && group !== (stat[Stat.gid] as number);
+    if (changesGroup) {
+      const refused = fchownat(fd, NO_NAME, 0, 0, NO_ID, group, AT_EMPTY_PATH);
+      if (refused < 0 && refused !== -Errno.EPERM) return refused;
+    }
+    if (mode === undefined) return 0;
+    const wanted = mode & PERMISSIONS;
+    const lostBits = (wanted & this.#umask) !== 0 || (changesGroup && (wanted & SET_ID_BITS) !== 0);
+    return lostBits ? chmod(procPath(fd), wanted) : 0;
+  }
+}
+
+const STATX_BTIME = 0x800;
+
+function copyWide(view: DataView, at: number, words: Uint32Array, index: number): void {
+  view.setUint32(at, words[index] as number, true);
+  view.setUint32(at + 4, words[index + 1] as number, true);
+}
+
+function wide(words: Uint32Array, index: number): bigint {
+  return (BigInt(words[index + 1] as number) << 32n) | BigInt(words[index] as number);
+}
+
+/** Leads to what a descriptor refers to, whatever names that has by now (proc(5)). */
+function procPath(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+function secondsOf(time: Time | 'now' | undefined): number {
+  return typeof time === 'object' ? time.seconds : 0;
+}
+
+function nanosecondsOf(time: Time | 'now' | undefined): number {
+  if (time === undefined) return constants.UTIME_OMIT;
+  return time === 'now' ? constants.UTIME_NOW : time.nanoseconds;
+}
+
+function hostLockType(type: number): number | undefined {
+  if (type === LockType.read) return constants.F_RDLCK;
+  if (type === LockType.write) return constants.F_WRLCK;
+  return type === LockType.unlock ? constants.F_UNLCK : undefined;
+}
+
+/** The process's file mode creation mask, read without setting it: it belongs to the whole process. */
+function processUmask(): number {
+  const match = /^Umask:\s*([0-7]+)/m.exec(readFileSync('/proc/self/status', 'latin1'));
+  if (match?.[1] === undefined)
+    throw new P9Error('EIO', '/proc/self/status has no line "Umask:"; is /proc mounted?');
+  return Number.parseInt(match[1], 8);
+}

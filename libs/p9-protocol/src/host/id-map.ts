@@ -1,0 +1,29 @@
+/** Numeric ids as the host has them, by how the client sees them, or the other way; an id that is not in the map is the same on both sides. */
+export class IdMap {
+  readonly #toClient: ReadonlyMap<number, number>;
+  readonly #toHost = new Map<number, number>();
+  readonly #isIdentity: boolean;
+
+  /** @throws RangeError when two host ids are mapped to one client id: the way back would be a guess. */
+  constructor(hostToClient: ReadonlyMap<number, number> = new Map()) {
+    this.#toClient = hostToClient;
+    this.#isIdentity = hostToClient.size === 0;
+    for (const [host, client] of hostToClient) {
+      const other = this.#toHost.get(client);
+      if (other !== undefined) {
+        throw new RangeError(
+          `host ids ${other} and ${host} are both mapped to client id ${client}: map each client id once`,
+        );
+      }
+      this.#toHost.set(client, host);
+    }
+  }
+
+  toClient(id: number): number {
+    return this.#isIdentity ? id : (this.#toClient.get(id) ?? id);
+  }
+
+  toHost(id: number): number {
+    return this.#isIdentity ? id : (this.#toHost.get(id) ?? id);
+  }
+}
