@@ -52,11 +52,21 @@ const [name = '', ...rest] = process.argv.slice(2);
 const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
 if (!command) fail(`usage: node scripts/bootstrap.mjs ${Object.keys(commands).join('|')} [argument...]`, 2);
 
-const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` };
+const env = { ...process.env, PATH: searchPath() };
 installDebianPackages(command.packages);
 installNodeModules();
 if (command.native) buildNative();
 runCommand([...command.run, ...rest]);
+
+/**
+ * The tools and the Node of node_modules/.bin first. With VM_TOOLS_NODE=system the Node that is on the PATH without them:
+ * so CI runs the tests on each release that we support.
+ */
+function searchPath() {
+  const outer = (process.env.PATH ?? '').split(delimiter);
+  if (process.env.VM_TOOLS_NODE !== 'system') return [bin, ...outer].join(delimiter);
+  return [...outer.filter((folder) => !/[\\/]node_modules[\\/]/.test(folder)), bin].join(delimiter);
+}
 
 /** Installs what dpkg does not have, when we are root; says what to type when we are not. */
 function installDebianPackages(wanted) {
@@ -80,12 +90,15 @@ function installDebianPackages(wanted) {
   const missing = wanted.filter((name) => !installed.has(name));
   if (missing.length === 0) return;
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...missing];
-  if (process.getuid?.() !== 0) {
+  const root = process.getuid?.() === 0;
+  // On a CI machine we may become root without asking; on a person's we do not.
+  const sudo = !root && process.env.CI && spawnSync('sudo', ['-n', 'true']).status === 0;
+  if (!root && !sudo) {
     fail(`"npm run ${name}" needs Debian packages that are not installed:\n\n  sudo ${install.join(' ')}\n`);
   }
-  const apt = { ...env, DEBIAN_FRONTEND: 'noninteractive' };
-  step(['apt-get', 'update', '-q'], { env: apt, quiet: true });
-  step(install, { env: apt, quiet: true });
+  const prefix = [...(sudo ? ['sudo', '-n'] : []), 'env', 'DEBIAN_FRONTEND=noninteractive'];
+  step([...prefix, 'apt-get', 'update', '-q'], { env, quiet: true });
+  step([...prefix, ...install], { env, quiet: true });
 }
 
 /** `npm ci`, unless what is installed is what package-lock.json says. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { repository, runtimeDependencies, type Workspace, workspaces } from './workspaces.ts';
 
 /**
@@ -106,7 +107,7 @@ function buildOne({ folder }: Workspace): Promise<string | undefined> {
   });
 }
 
-if (import.meta.main) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const started = performance.now();
   try {
     const { built, unchanged } = await build(process.argv.slice(2));

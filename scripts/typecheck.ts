@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { repository, workspaces } from './workspaces.ts';
 
 /** The projects that `tsc -b` builds: every workspace's, found and not listed, and the repository's own scripts and tests. */
@@ -10,7 +11,7 @@ export function projects(): string[] {
   );
 }
 
-if (import.meta.main) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { status } = spawnSync('tsc', ['-b', ...process.argv.slice(2), ...projects()], {
     cwd: repository,
     stdio: 'inherit',

@@ -81,7 +81,7 @@ describe.each(publishedWorkspaces().map((workspace) => [workspace.manifest.name,
       );
       expect(
         contents.filter((file) =>
-          /(^|\/)(test|src|\.cache|node_modules)\/|(?<!\.d)\.[mc]?ts$|\.tsbuildinfo$/.test(file),
+          /(^|\/)(test|src|\.cache|node_modules)\/|(?<!\.d)\.[mc]?ts$|\.(tsbuildinfo|sha256|o)$/.test(file),
         ),
       ).toEqual([]);
       expect(readFileSync(join(repository, folder, 'LICENSE'))).toEqual(
