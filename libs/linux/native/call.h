@@ -19,12 +19,22 @@ namespace vm_linux {
 // `read` returns 0 or a negative errno. Constructors are left empty on purpose: a std::tuple would
 // otherwise zero the 4 KiB of every Name.
 
+// Integers come as doubles and are taken only as they are: Node-API's own conversions would make 0 of NaN and wrap
+// what is too large, and close(NaN) would close standard input.
 inline int read_int64(napi_env env, napi_value value, int64_t* out) {
-  return napi_get_value_int64(env, value, out) == napi_ok ? 0 : -EINVAL;
+  double number;
+  if (napi_get_value_double(env, value, &number) != napi_ok) return -EINVAL;
+  if (!(number >= -0x1p63 && number < 0x1p63)) return -EINVAL;
+  *out = static_cast<int64_t>(number);
+  return static_cast<double>(*out) == number ? 0 : -EINVAL;
 }
 
+// 32 bits, signed or unsigned: 0xffffffff and -1 are the same, as they are for uid_t.
 inline int read_int32(napi_env env, napi_value value, int32_t* out) {
-  return napi_get_value_int32(env, value, out) == napi_ok ? 0 : -EINVAL;
+  int64_t wide;
+  if (int error = read_int64(env, value, &wide)) return error;
+  *out = static_cast<int32_t>(wide);
+  return wide >= INT32_MIN && wide <= UINT32_MAX ? 0 : -EINVAL;
 }
 
 // A whole typed array, of whatever element type.
@@ -39,11 +49,11 @@ struct Bytes {
   int read(napi_env env, const napi_value* argv) {
     static constexpr uint8_t width[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 2};
     napi_typedarray_type type;
-    void* start;
-    if (napi_get_typedarray_info(env, argv[0], &type, &size, &start, nullptr, nullptr) != napi_ok) {
+    void* first;
+    if (napi_get_typedarray_info(env, argv[0], &type, &size, &first, nullptr, nullptr) != napi_ok) {
       return -EINVAL;
     }
-    data = static_cast<uint8_t*>(start);
+    data = static_cast<uint8_t*>(first);
     size *= static_cast<size_t>(type) < sizeof(width) ? width[type] : 1;
     return 0;
   }
@@ -54,9 +64,15 @@ template <int outside>
 struct Part : Bytes {
   static constexpr size_t arity = 3;
 
+  // Does not ask for the element type, which costs as much as the rest: what is counted as one byte an element
+  // is never more than there is.
   int read(napi_env env, const napi_value* argv) {
     int64_t start, length;
-    if (int error = Bytes::read(env, argv)) return error;
+    void* first;
+    if (napi_get_typedarray_info(env, argv[0], nullptr, &size, &first, nullptr, nullptr) != napi_ok) {
+      return -EINVAL;
+    }
+    data = static_cast<uint8_t*>(first);
     if (int error = read_int64(env, argv[1], &start)) return error;
     if (int error = read_int64(env, argv[2], &length)) return error;
     const int64_t whole = static_cast<int64_t>(size);
@@ -116,14 +132,13 @@ struct Wide {
   operator int64_t() const { return value; }
 
   int read(napi_env env, const napi_value* argv) {
-    if (napi_get_value_int64(env, argv[0], &value) == napi_ok) return 0;
     bool lossless;
-    if (napi_get_value_bigint_int64(env, argv[0], &value, &lossless) != napi_ok) return -EINVAL;
-    return lossless ? 0 : -EINVAL;
+    if (napi_get_value_bigint_int64(env, argv[0], &value, &lossless) == napi_ok) return lossless ? 0 : -EINVAL;
+    return read_int64(env, argv[0], &value);
   }
 };
 
-// 32 bits from a number; 0xffffffff and -1 are the same, as they are for uid_t.
+// 32 bits from a number: a descriptor, flags, an id.
 struct Word {
   static constexpr size_t arity = 1;
   int32_t value;

@@ -1,11 +1,15 @@
 // A descriptor watched by the event loop of the calling thread (uv_poll).
 //
+// It watches a duplicate of the descriptor: libuv ends the process when one that it watches was closed.
+//
 // A Watch lives from watch_open until libuv has closed its handle. It is closed by watch_close or, whichever
 // comes first, by the clean-up hook of its environment (process exit, a worker that ends or is terminated).
 // JavaScript holds it as an external value and must not use it after watch_close: src/watch.ts sees to that.
 #pragma once
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "uv.h"
@@ -17,6 +21,7 @@ struct Watch {
   uv_poll_t* poll;
   napi_ref callback;
   napi_async_cleanup_hook_handle hook;
+  int fd;
 };
 
 inline void watch_closed(uv_handle_t* poll) {
@@ -30,6 +35,7 @@ inline void watch_end(Watch* watch) {
   if (uv_is_closing(watch->poll)) return;
   napi_delete_reference(watch->env, watch->callback);
   uv_close(watch->poll, watch_closed);
+  close(watch->fd);  // at once, for the file to end when its owner closes it
 }
 
 inline void watch_cleanup(napi_async_cleanup_hook_handle, void* watch) { watch_end(static_cast<Watch*>(watch)); }
@@ -65,22 +71,24 @@ inline napi_value watch_open(napi_env env, napi_callback_info info) {
   uv_loop_t* loop;
   napi_valuetype type;
   if (napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr) != napi_ok ||
-      napi_get_value_int32(env, argv[0], &fd) != napi_ok ||
-      napi_get_value_int32(env, argv[1], &events) != napi_ok ||
+      read_int32(env, argv[0], &fd) != 0 || read_int32(env, argv[1], &events) != 0 ||
       napi_typeof(env, argv[2], &type) != napi_ok || type != napi_function ||
       napi_get_uv_event_loop(env, &loop) != napi_ok) {
     return number(env, -EINVAL);
   }
   auto* watch = static_cast<Watch*>(calloc(1, sizeof(Watch)));
   auto* poll = static_cast<uv_poll_t*>(calloc(1, uv_handle_size(UV_POLL)));
-  const int error = watch == nullptr || poll == nullptr ? -ENOMEM : uv_poll_init(loop, poll, fd);
+  const int own = static_cast<int>(once([&] { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }));
+  const int error = watch == nullptr || poll == nullptr ? -ENOMEM : own < 0 ? own : uv_poll_init(loop, poll, own);
   if (error != 0) {
+    if (own >= 0) close(own);
     free(watch);
     free(poll);
     return number(env, error);
   }
   watch->env = env;
   watch->poll = poll;
+  watch->fd = own;
   uv_handle_set_data(poll, watch);
   napi_value external = nullptr;
   if (napi_create_reference(env, argv[2], 1, &watch->callback) != napi_ok ||

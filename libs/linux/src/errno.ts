@@ -35,7 +35,7 @@ const table = [
   ['EPIPE', 32, 'broken pipe'],
   ['EDOM', 33, 'numerical argument out of domain'],
   ['ERANGE', 34, 'result too large'],
-  ['EDEADLOCK', 35, 'resource deadlock avoided'],
+  ['EDEADLK', 35, 'resource deadlock avoided'],
   ['ENAMETOOLONG', 36, 'name too long'],
   ['ENOLCK', 37, 'no locks available'],
   ['ENOSYS', 38, 'function not implemented'],

@@ -51,7 +51,7 @@ export class UnsupportedPlatformError extends Error {
   readonly code = 'ERR_UNSUPPORTED_PLATFORM';
 
   constructor(platform: string, arch: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
     const remedy =
       platform === 'linux'
         ? "compile it with `npm run build:native` in the package's folder (needs g++ and node-api-headers)"

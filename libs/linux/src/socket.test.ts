@@ -1,0 +1,229 @@
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { outside, test } from '../test/scratch-directory.ts';
+import type { SocketAddress } from './address.ts';
+import { constants } from './constants.ts';
+import { close, getFlags } from './descriptor.ts';
+import { Errno, errnoCode } from './errno.ts';
+import {
+  accept,
+  bind,
+  connect,
+  getpeername,
+  getsockname,
+  getsockopt,
+  listen,
+  peerCredentials,
+  poll,
+  recv,
+  send,
+  sendv,
+  setsockopt,
+  shutdown,
+  socket,
+  socketpair,
+} from './socket.ts';
+
+const { AF_UNIX, AF_INET, AF_INET6, SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_NONBLOCK, O_NONBLOCK } =
+  constants;
+const { MSG_DONTWAIT, MSG_PEEK, POLLIN, POLLOUT, POLLHUP, POLLRDHUP, POLLNVAL, SHUT_WR, SHUT_RDWR } =
+  constants;
+const { SOL_SOCKET, SO_TYPE, SO_REUSEADDR, SO_ERROR } = constants;
+
+/** Runs with two connected Unix sockets. */
+function withPair(body: (a: number, b: number) => void, type = SOCK_STREAM): void {
+  const [a, b] = socketpair(AF_UNIX, type);
+  try {
+    body(a, b);
+  } finally {
+    close(a);
+    close(b);
+  }
+}
+
+describe('send and recv', () => {
+  test('move the bytes of the range', () =>
+    withPair((a, b) => {
+      expect(send(a, Buffer.from('..hello..'), 2, 5, 0)).toBe(5);
+      const buffer = Buffer.alloc(9, '.');
+      expect(recv(b, buffer, 2, 3, MSG_PEEK)).toBe(3);
+      expect(recv(b, buffer, 2, 7, 0)).toBe(5);
+      expect(buffer.toString()).toBe('..hello..');
+    }));
+
+  test('tell that nothing has come, that the peer ended, that it is gone', () =>
+    withPair((a, b) => {
+      const buffer = Buffer.alloc(8);
+      expect(recv(b, buffer, 0, 8, MSG_DONTWAIT)).toBe(-Errno.EAGAIN);
+      expect(shutdown(a, SHUT_WR)).toBe(0);
+      expect(recv(b, buffer, 0, 8, 0)).toBe(0);
+      expect(shutdown(a, SHUT_RDWR)).toBe(0);
+      // MSG_NOSIGNAL: an error, not a SIGPIPE
+      expect(send(b, buffer, 0, 8, 0)).toBe(-Errno.EPIPE);
+      expect(sendv(b, buffer, Uint32Array.of(0, 8), 1, 0)).toBe(-Errno.EPIPE);
+    }));
+
+  test('give a negative errno', () => {
+    const buffer = Buffer.alloc(8);
+    expect(recv(-1, buffer, 0, 8, 0)).toBe(-Errno.EBADF);
+    expect(send(-1, buffer, 0, 8, 0)).toBe(-Errno.EBADF);
+    expect(shutdown(-1, SHUT_WR)).toBe(-Errno.EBADF);
+  });
+
+  test.for(outside)('refuse %d, %d of 8 bytes', ([start, length]) =>
+    withPair((a) => {
+      const buffer = Buffer.alloc(8);
+      expect(errnoCode(recv(a, buffer, start, length, MSG_DONTWAIT))).toBe('EFAULT');
+      expect(errnoCode(send(a, buffer, start, length, MSG_DONTWAIT))).toBe('EFAULT');
+    }),
+  );
+});
+
+describe('sendv', () => {
+  test('gathers ranges of one buffer into one message', () =>
+    withPair((a, b) => {
+      const ranges = Uint32Array.of(7, 5, 5, 1, 0, 5, 0, 0, 99, 99);
+      expect(sendv(a, Buffer.from('hello, world'), ranges, 4, 0)).toBe(11);
+      const buffer = Buffer.alloc(20);
+      expect(recv(b, buffer, 0, 20, 0)).toBe(11);
+      expect(buffer.toString('latin1', 0, 11)).toBe('world,hello');
+    }, SOCK_SEQPACKET));
+
+  test('takes up to 1024 ranges', () =>
+    withPair((a, b) => {
+      const data = Buffer.from(Array.from({ length: 1025 }, (_, index) => index & 0xff));
+      const ranges = Uint32Array.from({ length: 2050 }, (_, index) => (index % 2 === 0 ? index / 2 : 1));
+      expect(sendv(a, data, ranges, 1024, 0)).toBe(1024);
+      const back = Buffer.alloc(2000);
+      expect(recv(b, back, 0, 2000, 0)).toBe(1024);
+      expect(back.subarray(0, 1024)).toEqual(data.subarray(0, 1024));
+      expect(sendv(a, data, ranges, 1025, 0)).toBe(-Errno.EINVAL);
+      expect(sendv(a, data, ranges, -1, 0)).toBe(-Errno.EINVAL);
+    }));
+
+  test('refuses ranges outside the buffer, and more of them than there are', () =>
+    withPair((a) => {
+      const buffer = Buffer.alloc(8);
+      for (const [start, length] of [
+        [0, 9],
+        [8, 1],
+        [9, 0],
+        [1, 0xffff_ffff],
+        [0xffff_ffff, 1],
+      ] as const) {
+        expect(sendv(a, buffer, Uint32Array.of(0, 1, start, length), 2, 0)).toBe(-Errno.EFAULT);
+      }
+      expect(sendv(a, buffer, Uint32Array.of(0, 1, 2), 2, 0)).toBe(-Errno.EFAULT);
+      expect(recv(a, buffer, 0, 8, MSG_DONTWAIT)).toBe(-Errno.EAGAIN);
+    }));
+});
+
+describe('poll', () => {
+  test('tells what is ready, or that the time is over', () =>
+    withPair((a, b) => {
+      expect(poll(a, POLLIN, 0)).toBe(0);
+      expect(poll(a, POLLIN, 5)).toBe(0);
+      expect(poll(a, POLLIN | POLLOUT, -1)).toBe(POLLOUT);
+      send(b, Buffer.from('x'), 0, 1, 0);
+      expect(poll(a, POLLIN, -1)).toBe(POLLIN);
+      shutdown(b, SHUT_WR);
+      expect(poll(a, POLLIN | POLLRDHUP, -1)).toBe(POLLIN | POLLRDHUP);
+      shutdown(a, SHUT_WR);
+      expect(poll(a, 0, -1)).toBe(POLLHUP);
+      expect(poll(0x7fff_ffff, POLLIN, -1)).toBe(POLLNVAL);
+      expect(poll(a, POLLIN, Number.NaN)).toBe(-Errno.EINVAL);
+    }));
+});
+
+describe('listening and connecting', () => {
+  const families = (directory: string): [SocketAddress, domain: number][] => [
+    [{ family: 'unix', path: join(directory, 'sock') }, AF_UNIX],
+    [{ family: 'unix-abstract', name: randomUUID() }, AF_UNIX],
+    [{ family: 'inet', host: '127.0.0.1', port: 0 }, AF_INET],
+    [{ family: 'inet6', host: '::1', port: 0 }, AF_INET6],
+  ];
+
+  test('work in each family, and the ends know their names', ({ directory }) => {
+    for (const [address, domain] of families(directory.path)) {
+      const server = socket(domain, SOCK_STREAM);
+      bind(server, address);
+      listen(server, 5);
+      const bound = getsockname(server);
+      expect(bound).toEqual('port' in address ? { ...address, port: expect.any(Number) } : address);
+      const client = socket(domain, SOCK_STREAM);
+      connect(client, bound);
+      const accepted = accept(server, SOCK_NONBLOCK);
+      expect(getFlags(accepted) & O_NONBLOCK).toBe(O_NONBLOCK);
+      expect(getpeername(client)).toEqual(bound);
+      const unnamed = { family: 'unix', path: '' };
+      expect(getpeername(accepted)).toEqual(domain === AF_UNIX ? unnamed : getsockname(client));
+      expect(recv(accepted, Buffer.alloc(1), 0, 1, 0)).toBe(-Errno.EAGAIN);
+      send(client, Buffer.from('x'), 0, 1, 0);
+      expect(poll(accepted, POLLIN, -1)).toBe(POLLIN);
+      expect(recv(accepted, Buffer.alloc(1), 0, 1, 0)).toBe(1);
+      for (const fd of [server, client, accepted]) close(fd);
+    }
+  });
+
+  test('throw the call, the error and the address', ({ directory }) => {
+    const nowhere: SocketAddress = { family: 'unix', path: join(directory.path, 'none') };
+    const fd = socket(AF_UNIX, SOCK_STREAM);
+    expect(() => connect(fd, nowhere)).toThrow(
+      expect.objectContaining({
+        message: `ENOENT: no such file or directory, connect unix:${directory.path}/none`,
+        address: `unix:${directory.path}/none`,
+        syscall: 'connect',
+      }),
+    );
+    bind(fd, nowhere);
+    const other = socket(AF_UNIX, SOCK_STREAM);
+    expect(() => bind(other, nowhere)).toThrow('EADDRINUSE: address already in use, bind unix:');
+    expect(() => connect(other, nowhere)).toThrow('ECONNREFUSED: connection refused, connect unix:');
+    expect(() => getpeername(fd)).toThrow('ENOTCONN');
+    expect(() => getsockname(-1)).toThrow('EBADF');
+    expect(() => listen(-1, 1)).toThrow('EBADF: bad file descriptor, listen');
+    expect(accept(fd, 0)).toBe(-Errno.EINVAL);
+    for (const each of [fd, other]) close(each);
+    expect(() => socket(AF_UNIX, 99)).toThrow(expect.objectContaining({ syscall: 'socket' }));
+    expect(() => socketpair(AF_INET, SOCK_STREAM)).toThrow('ENOTSUP');
+  });
+
+  test('accept on a non-blocking socket does not wait', ({ directory }) => {
+    const fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+    bind(fd, { family: 'unix', path: join(directory.path, 'sock') });
+    listen(fd, 1);
+    expect(accept(fd, 0)).toBe(-Errno.EAGAIN);
+    close(fd);
+  });
+});
+
+test('options that are ints can be read and set', () => {
+  const fd = socket(AF_INET, SOCK_DGRAM);
+  expect(getsockopt(fd, SOL_SOCKET, SO_TYPE)).toBe(SOCK_DGRAM);
+  expect(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR)).toBe(0);
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  expect(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR)).toBe(1);
+  expect(getsockopt(fd, SOL_SOCKET, SO_ERROR)).toBe(0);
+  expect(() => getsockopt(fd, SOL_SOCKET, 9999)).toThrow('ENOPROTOOPT: protocol not available, getsockopt');
+  expect(() => setsockopt(fd, SOL_SOCKET, 9999, 1)).toThrow('ENOPROTOOPT');
+  close(fd);
+});
+
+test('the kernel vouches for who is at the other end', () => {
+  withPair((a) => {
+    expect(peerCredentials(a)).toEqual({
+      pid: process.pid,
+      uid: process.getuid?.(),
+      gid: process.getgid?.(),
+    });
+  });
+  expect(() => peerCredentials(-1)).toThrow('EBADF');
+});
+
+test('descriptors are not inherited by children', () =>
+  withPair((a, b) => {
+    const { stdout } = spawnSync('ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' });
+    for (const fd of [a, b]) expect(stdout).not.toMatch(new RegExp(` ${fd} -> socket`));
+  }));
