@@ -5,45 +5,51 @@
  */
 export class Name {
   /** The frame that holds the name; the name is bytes[start, start + length). */
-  bytes: Uint8Array
-  start: number
-  length: number
+  bytes: Uint8Array;
+  start: number;
+  length: number;
 
   constructor(bytes: Uint8Array = new Uint8Array(), start = 0, length = bytes.length) {
-    this.bytes = bytes
-    this.start = start
-    this.length = length
+    this.bytes = bytes;
+    this.start = start;
+    this.length = length;
   }
 
   static from(text: string): Name {
-    return new Name(encoder.encode(text))
+    return new Name(encoder.encode(text));
   }
 
   /** Decoded as UTF-8; bytes that are not become U+FFFD. */
   toString(): string {
-    return decoder.decode(this.bytes.subarray(this.start, this.start + this.length))
+    return decoder.decode(this.bytes.subarray(this.start, this.start + this.length));
   }
 
   /** A copy of the bytes. */
   toBytes(): Uint8Array {
-    return this.bytes.slice(this.start, this.start + this.length)
+    return this.bytes.slice(this.start, this.start + this.length);
+  }
+
+  /** Whether there is a NUL in it, which no system call takes. */
+  hasNul(): boolean {
+    const at = this.bytes.indexOf(0, this.start);
+    return at !== -1 && at < this.start + this.length;
   }
 
   /** Whether it can name a directory entry: not empty, not `.` or `..`, no `/`, no NUL. */
   isEntryName(): boolean {
-    const { bytes, start, length } = this
-    if (length === 0) return false
-    const end = start + length
+    const { bytes, start, length } = this;
+    if (length === 0) return false;
+    const end = start + length;
     for (let at = start; at < end; at++) {
-      const byte = bytes[at]
-      if (byte === SLASH || byte === 0) return false
+      const byte = bytes[at];
+      if (byte === SLASH || byte === 0) return false;
     }
-    if (bytes[start] !== DOT || length > 2) return true
-    return length === 2 && bytes[start + 1] !== DOT
+    if (bytes[start] !== DOT || length > 2) return true;
+    return length === 2 && bytes[start + 1] !== DOT;
   }
 }
 
-const SLASH = 0x2f
-const DOT = 0x2e
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+const SLASH = 0x2f;
+const DOT = 0x2e;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();

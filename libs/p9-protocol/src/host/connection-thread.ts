@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FileNode, FileSystem } from '../filesystem.ts';
+import type { FileSystem } from '../filesystem.ts';
 import { HostFileSystem, type HostFileSystemOptions } from './host-file-system.ts';
 import { serveDescriptor } from './serve-descriptor.ts';
 import type { ThreadMessage, ThreadStart } from './serve-threaded.ts';
@@ -16,9 +16,9 @@ const end = await serveDescriptor(fd, fs, {
 (fs as Partial<Disposable>)[Symbol.dispose]?.();
 tell({ end });
 
-async function createFileSystem(): Promise<FileSystem<FileNode, object>> {
+async function createFileSystem(): Promise<FileSystem> {
   if (module === undefined) {
-    return new HostFileSystem(options as HostFileSystemOptions) as unknown as FileSystem<FileNode, object>;
+    return new HostFileSystem(options as HostFileSystemOptions);
   }
   const loaded: { createFileSystem?: unknown } = await import(module);
   if (typeof loaded.createFileSystem !== 'function') {

@@ -11,8 +11,6 @@ import {
   linkat,
   mkdirat,
   mknodat,
-  ofdGetLock,
-  ofdSetLock,
   open,
   openat,
   pread,
@@ -27,9 +25,7 @@ import {
   setxattr,
   statx,
   symlinkat,
-  truncate,
   unlinkat,
-  utimensat,
 } from '@vm-tools/linux';
 import { Errno, P9Error } from '../errno.ts';
 import type {
@@ -39,18 +35,20 @@ import type {
   FileSystemStatus,
   LockDescription,
   LockRequest,
-  Time,
 } from '../filesystem.ts';
 import { Name } from '../name.ts';
-import { type Attributes, attributeOffsets } from '../server/attributes.ts';
+import type { Attributes } from '../server/attributes.ts';
 import type { DirectoryEntries } from '../server/directory-entries.ts';
-import { GetattrMask, LockStatus, LockType, OpenFlags, UNLINK_DIRECTORY } from '../wire/flags.ts';
+import { GetattrMask, OpenFlags, UNLINK_DIRECTORY } from '../wire/flags.ts';
 import { Qid } from '../wire/qid.ts';
+import { changeAttributes, writeAttributes } from './host-attributes.ts';
 import { DirectoryReader } from './host-directory.ts';
+import { findLock, setLock } from './host-lock.ts';
 import { type HostNode, HostNodeTree } from './host-node.ts';
 import { readXattr, readXattrNames } from './host-xattr.ts';
 import { IdMap } from './id-map.ts';
 import { hostOpenFlags, opensForWriting } from './open-flags.ts';
+import { procPath } from './proc-path.ts';
 
 const { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, O_CREAT, O_EXCL, O_NOFOLLOW, O_PATH } = constants;
 const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } = constants;
@@ -105,7 +103,6 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   readonly #umask: number;
   readonly #directories = new DirectoryReader();
   readonly #statfs = new Uint32Array(STATFS_WORDS);
-  readonly #lock = new BigInt64Array(4);
   readonly #spareFiles: HostFile[] = [];
 
   /** @throws a system error (`code`, `path`) when the root cannot be opened, RangeError for an ambiguous id map */
@@ -150,65 +147,15 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     const failed = withBirth ? statx(fd, NO_NAME, 0, 0, AT_EMPTY_PATH, stat) : fstat(fd, stat);
     if (failed < 0) return failed;
     this.#tree.fillVersion(node.qid);
-    const { view, base } = attributes;
-    view.setUint32(base + attributeOffsets.mode, stat[Stat.mode] as number, true);
-    view.setUint32(base + attributeOffsets.uid, this.#uids.toClient(stat[Stat.uid] as number), true);
-    view.setUint32(base + attributeOffsets.gid, this.#gids.toClient(stat[Stat.gid] as number), true);
-    copyWide(view, base + attributeOffsets.nlink, stat, Stat.nlink);
-    copyWide(view, base + attributeOffsets.rdev, stat, Stat.rdev);
-    copyWide(view, base + attributeOffsets.size, stat, Stat.size);
-    copyWide(view, base + attributeOffsets.blksize, stat, Stat.blksize);
-    copyWide(view, base + attributeOffsets.blocks, stat, Stat.blocks);
-    copyWide(view, base + attributeOffsets.atimeSec, stat, Stat.atimeSec);
-    copyWide(view, base + attributeOffsets.atimeNsec, stat, Stat.atimeNsec);
-    copyWide(view, base + attributeOffsets.mtimeSec, stat, Stat.mtimeSec);
-    copyWide(view, base + attributeOffsets.mtimeNsec, stat, Stat.mtimeNsec);
-    copyWide(view, base + attributeOffsets.ctimeSec, stat, Stat.ctimeSec);
-    copyWide(view, base + attributeOffsets.ctimeNsec, stat, Stat.ctimeNsec);
-    if (withBirth && ((stat[Stat.mask] as number) & STATX_BTIME) !== 0) {
-      copyWide(view, base + attributeOffsets.btimeSec, stat, Stat.btimeSec);
-      copyWide(view, base + attributeOffsets.btimeNsec, stat, Stat.btimeNsec);
-      attributes.valid = GetattrMask.basic | GetattrMask.btime;
-    }
+    writeAttributes(stat, attributes, withBirth, this.#uids, this.#gids);
     return 0;
   }
 
-  /** Owner before mode, since a change of owner clears the set-id bits; times last, since truncation changes them. */
   setattr(node: HostNode, changes: AttributeChanges): number {
     if (this.#readOnly) return -Errno.EROFS;
     const fd = this.#tree.descriptor(node);
     if (fd < 0) return fd;
-    const { uid, gid, mode, size, atime, mtime, ctime } = changes;
-    let failed = 0;
-    if (uid !== undefined || gid !== undefined || ctime) {
-      const hostUid = uid === undefined ? NO_ID : this.#uids.toHost(uid);
-      const hostGid = gid === undefined ? NO_ID : this.#gids.toHost(gid);
-      failed = fchownat(fd, NO_NAME, 0, 0, hostUid, hostGid, AT_EMPTY_PATH);
-    }
-    if (failed === 0 && mode !== undefined) {
-      failed = node.kind === S_IFLNK ? -Errno.EOPNOTSUPP : chmod(procPath(fd), mode & PERMISSIONS);
-    }
-    if (failed === 0 && size !== undefined) failed = this.#truncate(node, fd, size);
-    if (failed === 0 && (atime !== undefined || mtime !== undefined)) {
-      failed = utimensat(
-        fd,
-        NO_NAME,
-        0,
-        0,
-        secondsOf(atime),
-        nanosecondsOf(atime),
-        secondsOf(mtime),
-        nanosecondsOf(mtime),
-        AT_EMPTY_PATH,
-      );
-    }
-    return failed;
-  }
-
-  #truncate(node: HostNode, fd: number, size: number): number {
-    if (node.kind === S_IFDIR) return -Errno.EISDIR;
-    if (node.kind !== S_IFREG) return -Errno.EINVAL;
-    return truncate(procPath(fd), size);
+    return changeAttributes(fd, node.kind, changes, this.#uids, this.#gids);
   }
 
   statfs(node: HostNode): FileSystemStatus | number {
@@ -293,33 +240,12 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     return dataOnly ? fdatasync(file.fd) : fsync(file.fd);
   }
 
-  /** Open-file-description locks: they exclude other fids, and other processes of the host. */
   lock(file: HostFile, request: LockRequest): number {
-    const type = hostLockType(request.type);
-    if (type === undefined) return -Errno.EINVAL;
-    const failed = ofdSetLock(file.fd, type, request.start, request.length);
-    if (failed === -Errno.EAGAIN || failed === -Errno.EACCES) return LockStatus.blocked;
-    return failed < 0 ? failed : LockStatus.success;
+    return setLock(file.fd, request);
   }
 
   getlock(file: HostFile, request: LockRequest): LockDescription | number {
-    const type = hostLockType(request.type);
-    if (type === undefined) return -Errno.EINVAL;
-    const failed = ofdGetLock(file.fd, type, request.start, request.length, this.#lock);
-    if (failed < 0) return failed;
-    const [found, start, length, pid] = this.#lock as unknown as [bigint, bigint, bigint, bigint];
-    if (Number(found) === constants.F_UNLCK) {
-      const { procId, clientId } = request;
-      return { type: LockType.unlock, start: request.start, length: request.length, procId, clientId };
-    }
-    return {
-      type: Number(found) === constants.F_WRLCK ? LockType.write : LockType.read,
-      start,
-      length,
-      // The holder is a process of the host, or another fid (pid -1): no process that the client knows.
-      procId: pid < 0n ? 0 : Number(pid),
-      clientId: '',
-    };
+    return findLock(file.fd, request);
   }
 
   // Names
@@ -534,35 +460,8 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   }
 }
 
-const STATX_BTIME = 0x800;
-
-function copyWide(view: DataView, at: number, words: Uint32Array, index: number): void {
-  view.setUint32(at, words[index] as number, true);
-  view.setUint32(at + 4, words[index + 1] as number, true);
-}
-
 function wide(words: Uint32Array, index: number): bigint {
   return (BigInt(words[index + 1] as number) << 32n) | BigInt(words[index] as number);
-}
-
-/** Leads to what a descriptor refers to, whatever names that has by now (proc(5)). */
-function procPath(fd: number): string {
-  return `/proc/self/fd/${fd}`;
-}
-
-function secondsOf(time: Time | 'now' | undefined): number {
-  return typeof time === 'object' ? time.seconds : 0;
-}
-
-function nanosecondsOf(time: Time | 'now' | undefined): number {
-  if (time === undefined) return constants.UTIME_OMIT;
-  return time === 'now' ? constants.UTIME_NOW : time.nanoseconds;
-}
-
-function hostLockType(type: number): number | undefined {
-  if (type === LockType.read) return constants.F_RDLCK;
-  if (type === LockType.write) return constants.F_WRLCK;
-  return type === LockType.unlock ? constants.F_UNLCK : undefined;
 }
 
 /** The process's file mode creation mask, read without setting it: it belongs to the whole process. */

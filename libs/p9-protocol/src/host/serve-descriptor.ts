@@ -1,6 +1,6 @@
 import { constants, poll, recv, send, sendv, watch } from '@vm-tools/linux';
 import { Errno, errnoName } from '../errno.ts';
-import type { FileNode, FileSystem } from '../filesystem.ts';
+import type { FileSystem } from '../filesystem.ts';
 import type { ConnectionEnd } from '../server/connection.ts';
 import type { ReplyBuffer } from '../server/reply-buffer.ts';
 import { type ReplySink, replyCapacity, type ServerOptions, Session } from '../server/session.ts';
@@ -20,9 +20,9 @@ const FIRST = 64 - 23;
  * @param fd a connected stream socket. It stays the caller's, to be closed when the promise has settled.
  * @returns how the connection ended; never rejects
  */
-export async function serveDescriptor<N extends FileNode, F extends object>(
+export async function serveDescriptor(
   fd: number,
-  fs: FileSystem<N, F>,
+  fs: FileSystem,
   options: ServerOptions = {},
 ): Promise<ConnectionEnd> {
   const sink = new DescriptorSink(fd);
@@ -34,44 +34,18 @@ export async function serveDescriptor<N extends FileNode, F extends object>(
   }
 }
 
-async function converse<N extends FileNode, F extends object>(
-  fd: number,
-  session: Session<N, F>,
-  sink: DescriptorSink,
-): Promise<ConnectionEnd> {
-  let bytes = new Uint8Array(FIRST_CAPACITY);
-  let view = new DataView(bytes.buffer);
-  let start = FIRST;
-  let end = FIRST;
+async function converse(fd: number, session: Session, sink: DescriptorSink): Promise<ConnectionEnd> {
+  const input = new ReceiveBuffer();
   for (;;) {
     if (session.waiting > 0) await somethingHappens(fd, session);
     if (!session.isCongested) {
-      if (start === end) {
-        start = FIRST;
-        end = FIRST;
-      }
-      const capacity = replyCapacity(session.msize);
-      const isLarge = end - start >= FIRST_CAPACITY / 2;
-      const mustGrow = bytes.length < capacity && (sink.hasSent || isLarge);
-      if (mustGrow || session.inputRetained || bytes.length - end < bytes.length >> 1) {
-        const rest = bytes.subarray(start, end);
-        if (mustGrow || session.inputRetained) {
-          bytes = new Uint8Array(mustGrow ? capacity : bytes.length);
-          view = new DataView(bytes.buffer);
-          session.inputRetained = false;
-          bytes.set(rest, FIRST);
-        } else {
-          bytes.copyWithin(FIRST, start, end);
-        }
-        end = FIRST + rest.length;
-        start = FIRST;
-      }
-      const received = receive(fd, bytes, end, session.waiting > 0);
-      if (received === 0) return await hungUp(session, start < end);
-      if (received > 0) end += received;
+      input.prepare(session, sink.hasSent);
+      const received = receive(fd, input, session.waiting > 0);
+      if (received === 0) return await hungUp(session, input.start < input.end);
+      if (received > 0) input.end += received;
       else if (received !== -Errno.EAGAIN) return failed('receiving', -received);
     }
-    start = session.receive(bytes, view, start, end);
+    input.start = session.receive(input.bytes, input.view, input.start, input.end);
     if (session.violation !== undefined) {
       return { reason: 'protocol', message: session.violation.message, error: session.violation };
     }
@@ -79,11 +53,39 @@ async function converse<N extends FileNode, F extends object>(
   }
 }
 
+/** What was received and is not served yet: bytes[start, end). */
+class ReceiveBuffer {
+  bytes = new Uint8Array(FIRST_CAPACITY);
+  view = new DataView(this.bytes.buffer);
+  start = FIRST;
+  end = FIRST;
+
+  /** Makes room to receive into; larger once the client has shown that it speaks, or needs it for its frame. */
+  prepare(session: Session, hasSpoken: boolean): void {
+    const { bytes, start, end } = this;
+    if (start === end && !session.inputRetained) {
+      this.start = FIRST;
+      this.end = FIRST;
+    }
+    const capacity = replyCapacity(session.msize);
+    const mustGrow = bytes.length < capacity && (hasSpoken || end - start >= FIRST_CAPACITY / 2);
+    if (mustGrow || session.inputRetained) {
+      this.bytes = new Uint8Array(mustGrow ? capacity : bytes.length);
+      this.view = new DataView(this.bytes.buffer);
+      this.bytes.set(bytes.subarray(start, end), FIRST);
+      session.inputRetained = false;
+    } else if (bytes.length - this.end < bytes.length >> 1) {
+      bytes.copyWithin(FIRST, start, end);
+    } else {
+      return;
+    }
+    this.end = FIRST + end - start;
+    this.start = FIRST;
+  }
+}
+
 /** Waits for further requests or for the answer to one that waits. */
-async function somethingHappens<N extends FileNode, F extends object>(
-  fd: number,
-  session: Session<N, F>,
-): Promise<void> {
+async function somethingHappens(fd: number, session: Session): Promise<void> {
   if (session.isCongested) {
     await session.progress();
     return;
@@ -100,19 +102,16 @@ async function somethingHappens<N extends FileNode, F extends object>(
   });
 }
 
-function receive(fd: number, bytes: Uint8Array, at: number, mayNotWait: boolean): number {
+function receive(fd: number, { bytes, end }: ReceiveBuffer, mayNotWait: boolean): number {
   for (;;) {
-    const received = recv(fd, bytes, at, bytes.length - at, mayNotWait ? constants.MSG_DONTWAIT : 0);
+    const received = recv(fd, bytes, end, bytes.length - end, mayNotWait ? constants.MSG_DONTWAIT : 0);
     if (received !== -Errno.EAGAIN || mayNotWait) return received;
     // The descriptor came to us in non-blocking mode.
     poll(fd, constants.POLLIN, -1);
   }
 }
 
-async function hungUp<N extends FileNode, F extends object>(
-  session: Session<N, F>,
-  isInside: boolean,
-): Promise<ConnectionEnd> {
+async function hungUp(session: Session, isInside: boolean): Promise<ConnectionEnd> {
   while (session.waiting > 0) await session.progress();
   return {
     reason: 'closed',

@@ -2,11 +2,11 @@ import type { FileNode } from '../filesystem.ts';
 import type { XattrTransfer } from './xattr-transfer.ts';
 
 /** What a fid stands for: a node, and once opened its file or extended attribute. */
-export class Fid<N extends FileNode, F extends object> {
+export class Fid {
   id = 0;
   /** Undefined while a walk or attach that makes the fid waits. */
-  node: N | undefined;
-  file: F | undefined;
+  node: FileNode | undefined;
+  file: object | undefined;
   xattr: XattrTransfer | undefined;
   /** Promises that work with this fid. */
   busy = 0;
@@ -18,23 +18,23 @@ export class Fid<N extends FileNode, F extends object> {
 const DENSE = 4096;
 
 /** The fids of a session. Fid objects are used again: making and clunking fids allocates nothing in the long run. */
-export class FidTable<N extends FileNode, F extends object> {
-  readonly #dense: (Fid<N, F> | undefined)[] = new Array(DENSE).fill(undefined);
-  readonly #sparse = new Map<number, Fid<N, F>>();
-  readonly #free: Fid<N, F>[] = [];
+export class FidTable {
+  readonly #dense: (Fid | undefined)[] = new Array(DENSE).fill(undefined);
+  readonly #sparse = new Map<number, Fid>();
+  readonly #free: Fid[] = [];
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  get(id: number): Fid<N, F> | undefined {
+  get(id: number): Fid | undefined {
     return id < DENSE ? this.#dense[id] : this.#sparse.get(id);
   }
 
   /** A new fid; `id` must be free. */
-  add(id: number): Fid<N, F> {
-    const fid = this.#free.pop() ?? new Fid<N, F>();
+  add(id: number): Fid {
+    const fid = this.#free.pop() ?? new Fid();
     fid.id = id;
     if (id < DENSE) this.#dense[id] = fid;
     else this.#sparse.set(id, fid);
@@ -43,13 +43,13 @@ export class FidTable<N extends FileNode, F extends object> {
   }
 
   /** Frees the number. The object stays valid until `recycle`. */
-  remove(fid: Fid<N, F>): void {
+  remove(fid: Fid): void {
     if (fid.id < DENSE) this.#dense[fid.id] = undefined;
     else this.#sparse.delete(fid.id);
     this.#size--;
   }
 
-  recycle(fid: Fid<N, F>): void {
+  recycle(fid: Fid): void {
     fid.node = undefined;
     fid.file = undefined;
     fid.xattr = undefined;
@@ -58,7 +58,7 @@ export class FidTable<N extends FileNode, F extends object> {
     if (this.#free.length < DENSE) this.#free.push(fid);
   }
 
-  *[Symbol.iterator](): Generator<Fid<N, F>> {
+  *[Symbol.iterator](): Generator<Fid> {
     for (const fid of this.#dense) if (fid !== undefined) yield fid;
     yield* [...this.#sparse.values()];
   }

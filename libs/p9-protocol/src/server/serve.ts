@@ -1,5 +1,5 @@
 import type { DuplexLike } from '../byte-stream.ts';
-import type { FileNode, FileSystem } from '../filesystem.ts';
+import type { FileSystem } from '../filesystem.ts';
 import { HEADER_SIZE } from '../wire/messages.ts';
 import type { Connection, ConnectionEnd } from './connection.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
@@ -12,22 +12,18 @@ import { type ReplySink, type ServerOptions, Session } from './session.ts';
  * @param stream any socket, pipe pair or adapted message channel
  * @param fs may serve several connections at once
  */
-export function serve<N extends FileNode, F extends object>(
-  stream: DuplexLike,
-  fs: FileSystem<N, F>,
-  options: ServerOptions = {},
-): Connection {
+export function serve(stream: DuplexLike, fs: FileSystem, options: ServerOptions = {}): Connection {
   return new StreamConnection(stream, fs, options);
 }
 
 /** Most empty reply buffers kept for use again. */
 const SPARE_BUFFERS = 4;
 
-class StreamConnection<N extends FileNode, F extends object> implements Connection, ReplySink {
+class StreamConnection implements Connection, ReplySink {
   readonly ended: Promise<ConnectionEnd>;
-  #resolveEnded: (end: ConnectionEnd) => void = () => {};
+  readonly #resolveEnded: (end: ConnectionEnd) => void;
   readonly #stream: DuplexLike;
-  readonly #session: Session<N, F>;
+  readonly #session: Session;
   /** Received and not yet served; all complete but for the last frame. */
   #chunks: Uint8Array[] = [];
   /** A frame that came in pieces, as far as it is there. */
@@ -40,10 +36,10 @@ class StreamConnection<N extends FileNode, F extends object> implements Connecti
   #end: ConnectionEnd | undefined;
   #isOver = false;
 
-  constructor(stream: DuplexLike, fs: FileSystem<N, F>, options: ServerOptions) {
-    this.ended = new Promise((resolve) => {
-      this.#resolveEnded = resolve;
-    });
+  constructor(stream: DuplexLike, fs: FileSystem, options: ServerOptions) {
+    const { promise, resolve } = Promise.withResolvers<ConnectionEnd>();
+    this.ended = promise;
+    this.#resolveEnded = resolve;
     this.#stream = stream;
     this.#session = new Session(fs, this, options);
     stream.on('data', (chunk) => {
@@ -111,7 +107,7 @@ class StreamConnection<N extends FileNode, F extends object> implements Connecti
     }
     if (this.#session.waiting === 0) return;
     this.#waits = true;
-    this.#session.progress().then(() => {
+    void this.#session.progress().then(() => {
       this.#waits = false;
       this.#pump();
     });

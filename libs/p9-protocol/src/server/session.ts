@@ -1,10 +1,13 @@
 import { Errno, errnoOf } from '../errno.ts';
-import type { FileNode, FileSystem } from '../filesystem.ts';
+import type { FileSystem } from '../filesystem.ts';
 import { isKnownType, isWellFormed, leastSizeOf, offsetsOf } from '../wire/layout.ts';
 import { HEADER_SIZE, MessageType, NOTAG, VERSION } from '../wire/messages.ts';
-import { type Answer, DATA_OFFSET, Operations } from './operations.ts';
+import type { Answer } from './answer.ts';
+import { DATA_OFFSET } from './file-operations.ts';
+import { operate } from './operations.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
 import { Request } from './request.ts';
+import { SessionFids } from './session-fids.ts';
 
 /** Most bytes of a message (msize) unless the client asks for less. */
 export const DEFAULT_MSIZE = 1 << 20;
@@ -65,12 +68,12 @@ export function replyCapacity(msize: number): number {
  * reply keep the buffers they lie in until it settles, and the session goes on with fresh ones; later requests of that type are
  * given small buffers of their own from the start, since they will probably wait too.
  */
-export class Session<N extends FileNode, F extends object> {
-  readonly #fs: FileSystem<N, F>;
+export class Session {
+  readonly #fs: FileSystem;
   readonly #sink: ReplySink;
   readonly #options: Required<Omit<ServerOptions, 'onWarning'>>;
   readonly #warn: (message: string) => void;
-  #operations: Operations<N, F> | undefined;
+  #fids: SessionFids | undefined;
   #msize: number;
   #reply: ReplyBuffer;
   #request = new Request();
@@ -86,15 +89,15 @@ export class Session<N extends FileNode, F extends object> {
   /** Why the last `receive` gave up; the connection must end, after the replies so far were sent. */
   violation: ProtocolError | undefined;
 
-  constructor(fs: FileSystem<N, F>, sink: ReplySink, options: ServerOptions = {}) {
+  constructor(fs: FileSystem, sink: ReplySink, options: ServerOptions = {}) {
     this.#fs = fs;
     this.#sink = sink;
-    const { msize = DEFAULT_MSIZE, maxFids = 1 << 18, maxPending = 1024, onWarning = () => {} } = options;
+    const { msize = DEFAULT_MSIZE, maxFids = 1 << 18, maxPending = 1024 } = options;
     if (!Number.isInteger(msize) || msize < LEAST_MSIZE || msize > 1 << 30) {
       throw new RangeError(`msize must be a whole number from ${LEAST_MSIZE} to ${1 << 30}, not ${msize}`);
     }
     this.#options = { msize, maxFids, maxPending };
-    this.#warn = onWarning;
+    this.#warn = (message) => options.onWarning?.(message);
     this.#msize = msize;
     this.#reply = new ReplyBuffer(OWN_REPLY_SIZE);
   }
@@ -147,8 +150,8 @@ export class Session<N extends FileNode, F extends object> {
   /** Ends every fid. Requests that still wait are not answered any more. */
   close(): void {
     this.#closed = true;
-    this.#operations?.close();
-    this.#operations = undefined;
+    this.#fids?.close();
+    this.#fids = undefined;
     this.#pending = new Map();
   }
 
@@ -159,7 +162,7 @@ export class Session<N extends FileNode, F extends object> {
       return;
     }
     const request = this.#request;
-    const reply = this.#room(this.#operations === undefined ? LEAST_MSIZE : this.#msize);
+    const reply = this.#room(this.#fids === undefined ? LEAST_MSIZE : this.#msize);
     request.at(bytes, view, start, end);
     reply.begin();
     const answer = this.#answer(request, reply);
@@ -215,7 +218,7 @@ export class Session<N extends FileNode, F extends object> {
     const inSession = this.#pending;
     inSession.set(request.tag, pending);
     this.#waiting++;
-    answer
+    void answer
       .catch((error: unknown) => -errnoOf(error))
       .then((size) => {
         this.#waiting--;
@@ -245,8 +248,8 @@ export class Session<N extends FileNode, F extends object> {
       if (type === MessageType.Tversion) return this.#version(request, reply);
       if (type === MessageType.Tflush) return this.#flush(request);
       // No session yet: nothing but Tversion means anything (version(5)).
-      if (this.#operations === undefined) return -Errno.EPROTO;
-      return this.#operations.serve(request, reply);
+      if (this.#fids === undefined) return -Errno.EPROTO;
+      return operate(this.#fids, request, reply);
     } catch (error) {
       return -errnoOf(error);
     }
@@ -256,15 +259,15 @@ export class Session<N extends FileNode, F extends object> {
   #version(request: Request, reply: ReplyBuffer): Answer {
     const asked = request.u32(Tversion.msize);
     if (asked < LEAST_MSIZE) return -Errno.EINVAL;
-    this.#operations?.close();
-    this.#operations = undefined;
+    this.#fids?.close();
+    this.#fids = undefined;
     this.#pending = new Map();
     this.#msize = Math.min(asked, this.#options.msize);
     request.string(Tversion.version, request.first);
     let version = 'unknown';
     if (request.first.toString() === VERSION) {
       version = VERSION;
-      this.#operations = new Operations(this.#fs, { msize: this.#msize, maxFids: this.#options.maxFids });
+      this.#fids = new SessionFids(this.#fs, { msize: this.#msize, maxFids: this.#options.maxFids });
       if (this.#msize <= SMALL_MSIZE) {
         this.#warn(
           `the client negotiated an msize of ${this.#msize} bytes: most time will go into round trips; mount with msize=${DEFAULT_MSIZE}`,

@@ -1,0 +1,19 @@
+import { HEADER_SIZE } from '../wire/messages.ts';
+
+/** How a request is answered: the size of the reply in bytes, header included, or a negative errno; or a promise of either. */
+export type Answer = number | Promise<number>;
+
+/** A reply without a body. */
+export const EMPTY_REPLY = HEADER_SIZE;
+
+export function isPromise<T>(outcome: T | number | Promise<T | number>): outcome is Promise<T | number> {
+  return (
+    typeof outcome === 'object' &&
+    outcome !== null &&
+    typeof (outcome as { then?: unknown }).then === 'function'
+  );
+}
+
+export function isErrno(outcome: unknown): outcome is number {
+  return typeof outcome === 'number' && outcome < 0;
+}
