@@ -26,6 +26,10 @@ export function library(options: LibraryOptions): ReturnType<typeof defineConfig
   // Chunks carry a hash in their names: what an earlier build left must not be packed with this one.
   rmSync('dist', { recursive: true, force: true });
   const formats = options.format ?? ['esm', 'cjs'];
+  const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    optionalDependencies?: Record<string, string>;
+  };
+  const optionalDependencies = Object.keys(manifest.optionalDependencies ?? {});
   const entries = Object.fromEntries(
     options.entry.map((file) => [
       posix.join(posix.dirname(posix.relative('src', file)), basename(file, '.ts')),
@@ -40,6 +44,8 @@ export function library(options: LibraryOptions): ReturnType<typeof defineConfig
         entry: entries,
         format: [format],
         platform: options.platform ?? 'node',
+        // tsup leaves out `dependencies` by itself, but not these.
+        external: optionalDependencies,
         target: 'node22',
         outDir: 'dist',
         // Shared code is one chunk: a class that two doors of a package export is one class.

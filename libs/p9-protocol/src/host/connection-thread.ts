@@ -8,13 +8,17 @@ import type { ThreadMessage, ThreadStart } from './serve-threaded.ts';
 
 const { fd, module, options, server } = workerData as ThreadStart;
 
-const fs = await createFileSystem();
-const end = await serveDescriptor(fd, fs, {
-  ...server,
-  onWarning: (message) => tell({ warning: message }),
-});
-(fs as Partial<Disposable>)[Symbol.dispose]?.();
-tell({ end });
+void serveConnection();
+
+async function serveConnection(): Promise<void> {
+  const fs = await createFileSystem();
+  const end = await serveDescriptor(fd, fs, {
+    ...server,
+    onWarning: (message) => tell({ warning: message }),
+  });
+  (fs as Partial<Disposable>)[Symbol.dispose]?.();
+  tell({ end });
+}
 
 async function createFileSystem(): Promise<FileSystem> {
   if (module === undefined) {

@@ -37,11 +37,7 @@ export function serveThreaded(fd: number, options: ThreadedOptions): Connection 
   return new ThreadedConnection(fd, options);
 }
 
-// Beside this file in the sources and in the built package.
-const THREAD = new URL(
-  import.meta.url.endsWith('.ts') ? './connection-thread.ts' : './connection-thread.js',
-  import.meta.url,
-);
+const THREAD = new URL('./connection-thread.ts', import.meta.url);
 
 class ThreadedConnection implements Connection {
   readonly ended: Promise<ConnectionEnd>;
