@@ -74,8 +74,8 @@ export function read(fids: SessionFids, request: Request, reply: ReplyBuffer): A
   }
   if (count >= ALIGN_FROM) reply.align(DATA_OFFSET);
   const outcome = fids.fs.read(fid.file, offset, reply.bytes, reply.at + DATA_OFFSET, count);
-  if (typeof outcome === 'number') return dataReply(reply, outcome);
-  return fids.after(outcome, (length) => dataReply(reply, length), fid);
+  if (typeof outcome === 'number') return dataReply(reply, outcome, count);
+  return fids.after(outcome, (length) => dataReply(reply, length, count), fid);
 }
 
 export function write(fids: SessionFids, request: Request, reply: ReplyBuffer): Answer {
@@ -160,9 +160,10 @@ function opened(fids: SessionFids, fid: ReadyFid, file: object, reply: ReplyBuff
   return RLOPEN_SIZE;
 }
 
-/** Rread and Rreaddir; `length` may be a negative errno. */
-function dataReply(reply: ReplyBuffer, length: number): number {
+/** Rread and Rreaddir; `length` may be a negative errno. More than was asked for is the filesystem's mistake. */
+function dataReply(reply: ReplyBuffer, length: number, most = length): number {
   if (length < 0) return length;
+  if (length > most) return -Errno.EIO;
   reply.u32(HEADER_SIZE, length);
   return DATA_OFFSET + length;
 }
