@@ -1,0 +1,52 @@
+import * as linux from '@vm-tools/linux';
+import type { Address } from '@vm-tools/vsock';
+
+export interface ListenOptions {
+  /** Of a Unix socket's file, exactly; default 0o600. */
+  readonly mode?: number;
+  /** The group that a Unix socket's file gets; for the mode 0o660. */
+  readonly gid?: number;
+  /** Allows TCP beyond loopback. Default false. */
+  readonly insecure?: boolean;
+  /** How many connections may wait to be accepted; default 512. */
+  readonly backlog?: number;
+}
+
+/** A listening stream socket: owns its descriptor, and the file of the Unix socket that it made. */
+export class Listener implements Disposable {
+  /** Non-blocking, close-on-exec. */
+  readonly fd: number;
+  /** Where it listens: a TCP port of 0 is now the one that the kernel chose. */
+  readonly address: Address;
+  /** The kernel's family of it: an inherited socket may be of any. */
+  readonly family: linux.SocketAddress['family'];
+  readonly #removeFile: () => void;
+  #open = true;
+
+  constructor(
+    fd: number,
+    address: Address,
+    family: linux.SocketAddress['family'],
+    removeFile: () => void = () => undefined,
+  ) {
+    this.fd = fd;
+    this.address = address;
+    this.family = family;
+    this.#removeFile = removeFile;
+  }
+
+  /** Removes the socket file, if it is still ours, and closes the descriptor. Twice does no harm. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    try {
+      this.#removeFile();
+    } finally {
+      linux.close(this.fd);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
