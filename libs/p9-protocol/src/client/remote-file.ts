@@ -90,11 +90,11 @@ export class RemoteFile extends FidHandle {
     return { type: reply.type, start, length, procId, clientId: new TextDecoder().decode(reply.clientId) };
   }
 
-  getattr(options: GetattrOptions = {}): Promise<FileAttributes> {
+  async getattr(options: GetattrOptions = {}): Promise<FileAttributes> {
     return this.attributesOf(this.fid, options.mask, options);
   }
 
-  setattr(changes: AttributeChanges, options?: CallOptions): Promise<void> {
+  async setattr(changes: AttributeChanges, options?: CallOptions): Promise<void> {
     return this.changeAttributesOf(this.fid, changes, options);
   }
 }

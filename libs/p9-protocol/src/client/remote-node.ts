@@ -11,6 +11,9 @@ import { type GetattrOptions, RemoteFile } from './remote-file.ts';
 import type { CallOptions } from './request.ts';
 import { Transfer } from './transfer.ts';
 
+/** "No group", as chown(2) has it. */
+const NO_GID = 0xffffffff;
+
 export interface OpenOptions extends CallOptions {
   /** OpenFlags; default `readOnly`. */
   flags?: number | undefined;
@@ -20,6 +23,7 @@ export interface OpenOptions extends CallOptions {
 export interface CreateOptions extends CallOptions {
   /** Permission bits; for `mknod` the file type as well. Default 0o666 for files and nodes, 0o777 for directories. */
   mode?: number | undefined;
+  /** Group; by default none is asked for (0xffffffff), and the server's filesystem decides. */
   gid?: number | undefined;
 }
 
@@ -51,7 +55,7 @@ export class RemoteNode extends FidHandle {
     const { parent, name } = parentAndName(path);
     const node = await this.walk(parent, options);
     try {
-      const { flags = OpenFlags.readWrite, mode = 0o666, gid = 0 } = options;
+      const { flags = OpenFlags.readWrite, mode = 0o666, gid = NO_GID } = options;
       const request = {
         message: 'Tlcreate',
         fid: node.fid,
@@ -110,7 +114,7 @@ export class RemoteNode extends FidHandle {
   }
 
   mkdir(path: Path, options: CreateOptions = {}): Promise<Qid> {
-    const { mode = 0o777, gid = 0 } = options;
+    const { mode = 0o777, gid = NO_GID } = options;
     return this.#inParent(path, options, async (dfid, name) => {
       return (await this.session.call({ message: 'Tmkdir', dfid, name, mode, gid }, options)).qid;
     });
@@ -119,7 +123,7 @@ export class RemoteNode extends FidHandle {
   /** A symlink at `path` that holds `target`, bytes the server does not look at. */
   symlink(target: string | Uint8Array, path: Path, options: Omit<CreateOptions, 'mode'> = {}): Promise<Qid> {
     const bytes = typeof target === 'string' ? new TextEncoder().encode(target) : target;
-    const { gid = 0 } = options;
+    const { gid = NO_GID } = options;
     return this.#inParent(path, options, async (dfid, name) => {
       return (await this.session.call({ message: 'Tsymlink', dfid, name, target: bytes, gid }, options)).qid;
     });
@@ -127,7 +131,7 @@ export class RemoteNode extends FidHandle {
 
   /** A device, FIFO, socket or file; its type is in `mode` (mknod(2)). */
   mknod(path: Path, options: CreateOptions & { major?: number; minor?: number } = {}): Promise<Qid> {
-    const { mode = 0o666, major = 0, minor = 0, gid = 0 } = options;
+    const { mode = 0o666, major = 0, minor = 0, gid = NO_GID } = options;
     return this.#inParent(path, options, async (dfid, name) => {
       return (await this.session.call({ message: 'Tmknod', dfid, name, mode, major, minor, gid }, options))
         .qid;
@@ -135,7 +139,7 @@ export class RemoteNode extends FidHandle {
   }
 
   /** A further name, `path`, for the file `existing`. */
-  link(existing: RemoteNode, path: Path, options?: CallOptions): Promise<void> {
+  async link(existing: RemoteNode, path: Path, options?: CallOptions): Promise<void> {
     const { fid } = existing;
     return this.#inParent(path, options, async (dfid, name) => {
       await this.session.call({ message: 'Tlink', dfid, fid, name }, options);
