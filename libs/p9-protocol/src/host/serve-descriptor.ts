@@ -36,9 +36,11 @@ export async function serveDescriptor(
 
 async function converse(fd: number, session: Session, sink: DescriptorSink): Promise<ConnectionEnd> {
   const input = new ReceiveBuffer();
+  // Complete requests may be left from before; receiving must not wait for more while they do.
+  let wasCongested = false;
   for (;;) {
     if (session.waiting > 0) await somethingHappens(fd, session);
-    if (!session.isCongested) {
+    if (!wasCongested) {
       input.prepare(session, sink.hasSent);
       const received = receive(fd, input, session.waiting > 0);
       if (received === 0) return await hungUp(session, input.start < input.end);
@@ -46,6 +48,7 @@ async function converse(fd: number, session: Session, sink: DescriptorSink): Pro
       else if (received !== -Errno.EAGAIN) return failed('receiving', -received);
     }
     input.start = session.receive(input.bytes, input.view, input.start, input.end);
+    wasCongested = session.isCongested;
     if (session.violation !== undefined) {
       return { reason: 'protocol', message: session.violation.message, error: session.violation };
     }
@@ -139,12 +142,11 @@ class DescriptorSink implements ReplySink {
     this.#fd = fd;
   }
 
-  send(replies: ReplyBuffer): ReplyBuffer {
+  send(replies: ReplyBuffer): boolean {
     this.hasSent = true;
     if (replies.rangeCount > 1) this.#sendRanges(replies);
     else this.#sendRange(replies, 0);
-    replies.reset();
-    return replies;
+    return true;
   }
 
   #sendRange(replies: ReplyBuffer, index: number): void {

@@ -1,3 +1,4 @@
+import { Errno } from '../errno.ts';
 import { HEADER_SIZE } from '../wire/messages.ts';
 
 /** How a request is answered: the size of the reply in bytes, header included, or a negative errno; or a promise of either. */
@@ -16,4 +17,9 @@ export function isPromise<T>(outcome: T | number | Promise<T | number>): outcome
 
 export function isErrno(outcome: unknown): outcome is number {
   return typeof outcome === 'number' && outcome < 0;
+}
+
+/** The errno for a number where an object was due: a filesystem that answers 0 or more there is mistaken. */
+export function errnoFor(answer: number): number {
+  return answer < 0 ? answer : -Errno.EIO;
 }

@@ -45,7 +45,7 @@ export function statfs(fids: SessionFids, request: Request, reply: ReplyBuffer):
   const fid = fids.find(request);
   if (fid === undefined) return -Errno.EBADF;
   if (fids.fs.statfs === undefined) return -Errno.EOPNOTSUPP;
-  return fids.after(
+  return fids.afterObject(
     fids.fs.statfs(fid.node),
     (status) => {
       reply.u32(Rstatfs.type, status.type);
@@ -72,6 +72,8 @@ export function readlink(fids: SessionFids, request: Request, reply: ReplyBuffer
   return fids.after(
     fids.fs.readlink(fid.node, reply.bytes, reply.at + start, room),
     (length) => {
+      // It may have been cut: half a target is none.
+      if (length >= room) return -Errno.ENAMETOOLONG;
       reply.u16(HEADER_SIZE, length);
       return start + length;
     },

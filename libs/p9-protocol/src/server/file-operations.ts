@@ -4,7 +4,7 @@ import { LockFlags } from '../wire/flags.ts';
 import { leastSizeOf, offsetsOf } from '../wire/layout.ts';
 import { HEADER_SIZE } from '../wire/messages.ts';
 import { QID_SIZE } from '../wire/qid.ts';
-import { type Answer, isPromise } from './answer.ts';
+import { type Answer, errnoFor, isPromise } from './answer.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 import type { Request } from './request.ts';
 import type { ReadyFid, SessionFids } from './session-fids.ts';
@@ -17,6 +17,8 @@ const RWRITE_SIZE = leastSizeOf('Rwrite');
 export const DATA_OFFSET = leastSizeOf('Rread');
 /** Reads of fewer bytes are not worth a gap between replies. */
 const ALIGN_FROM = 4096;
+/** Longest name of a client machine, bytes of UTF-8; Linux's own are of 64 at most (uname(2)). */
+const MAX_CLIENT_ID = 4096;
 
 const Tfsync = offsetsOf('Tfsync');
 const Tgetlock = offsetsOf('Tgetlock');
@@ -33,9 +35,9 @@ export function open(fids: SessionFids, request: Request, reply: ReplyBuffer): A
   if (fid.file !== undefined || fid.xattr !== undefined) return -Errno.EINVAL;
   const outcome = fids.fs.open(fid.node, request.u32(Tlopen.flags));
   if (isPromise(outcome)) {
-    return fids.after(outcome, (file) => opened(fids, fid, file, reply), fid);
+    return fids.afterObject(outcome, (file) => opened(fids, fid, file, reply), fid);
   }
-  return typeof outcome === 'number' ? outcome : opened(fids, fid, outcome, reply);
+  return typeof outcome === 'number' ? errnoFor(outcome) : opened(fids, fid, outcome, reply);
 }
 
 export function create(fids: SessionFids, request: Request, reply: ReplyBuffer): Answer {
@@ -47,7 +49,7 @@ export function create(fids: SessionFids, request: Request, reply: ReplyBuffer):
   const at = request.string(Tlcreate.name, name);
   if (!name.isEntryName()) return -Errno.EINVAL;
   const outcome = fids.fs.create(fid.node, name, request.u32(at), request.u32(at + 4), request.u32(at + 8));
-  return fids.after(
+  return fids.afterObject(
     outcome,
     ({ node, file }) => {
       if (fid.file !== undefined || fid.doomed) {
@@ -131,10 +133,11 @@ export function getlock(fids: SessionFids, request: Request, reply: ReplyBuffer)
   const fid = fids.find(request);
   if (fid?.file === undefined) return -Errno.EBADF;
   if (fids.fs.getlock === undefined) return -Errno.EOPNOTSUPP;
-  return fids.after(
+  return fids.afterObject(
     fids.fs.getlock(fid.file, lockRequest(request, 0, Tgetlock.start)),
     (lock) => {
       const clientId = new TextEncoder().encode(lock.clientId);
+      if (clientId.length > MAX_CLIENT_ID) return -Errno.EIO;
       const at = HEADER_SIZE;
       reply.u8(at, lock.type);
       reply.u64(at + 1, lock.start);

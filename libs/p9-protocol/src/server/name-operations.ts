@@ -114,5 +114,5 @@ export function remove(fids: SessionFids, request: Request): Answer {
 }
 
 function qidReply(fids: SessionFids, outcome: Outcome<Qid>, fid: Fid, reply: ReplyBuffer): Answer {
-  return fids.after(outcome, (qid) => reply.qid(HEADER_SIZE, qid), fid);
+  return fids.afterObject(outcome, (qid) => reply.qid(HEADER_SIZE, qid), fid);
 }

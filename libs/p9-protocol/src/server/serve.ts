@@ -2,7 +2,7 @@ import type { DuplexLike } from '../byte-stream.ts';
 import type { FileSystem } from '../filesystem.ts';
 import { HEADER_SIZE } from '../wire/messages.ts';
 import type { Connection, ConnectionEnd } from './connection.ts';
-import { ReplyBuffer } from './reply-buffer.ts';
+import type { ReplyBuffer } from './reply-buffer.ts';
 import { type ReplySink, type ServerOptions, Session } from './session.ts';
 
 /**
@@ -16,9 +16,6 @@ export function serve(stream: DuplexLike, fs: FileSystem, options: ServerOptions
   return new StreamConnection(stream, fs, options);
 }
 
-/** Most empty reply buffers kept for use again. */
-const SPARE_BUFFERS = 4;
-
 class StreamConnection implements Connection, ReplySink {
   readonly ended: Promise<ConnectionEnd>;
   readonly #resolveEnded: (end: ConnectionEnd) => void;
@@ -29,7 +26,6 @@ class StreamConnection implements Connection, ReplySink {
   /** A frame that came in pieces, as far as it is there. */
   #partial = new Uint8Array(HEADER_SIZE);
   #partialEnd = 0;
-  #spare: ReplyBuffer[] = [];
   /** The stream has enough: nothing is served until it has drained. */
   isBlocked = false;
   #waits = false;
@@ -62,22 +58,18 @@ class StreamConnection implements Connection, ReplySink {
 
   destroy(): void {
     this.#give({ reason: 'shutdown', message: 'the server ended the connection' });
+    this.#stream.destroy();
   }
 
-  send(replies: ReplyBuffer): ReplyBuffer {
+  send(replies: ReplyBuffer): boolean {
     const { ranges, rangeCount, bytes } = replies;
     for (let i = 0; i < rangeCount; i++) {
       const start = ranges[2 * i] as number;
       const part = bytes.subarray(start, start + (ranges[2 * i + 1] as number));
-      const sent = i === rangeCount - 1 ? () => this.#recycle(replies) : undefined;
+      const sent = i === rangeCount - 1 ? () => this.#session.recycle(replies) : undefined;
       if (!this.#isOver && !this.#stream.write(part, sent)) this.isBlocked = true;
     }
-    return this.#spare.pop() ?? new ReplyBuffer(bytes.length);
-  }
-
-  #recycle(replies: ReplyBuffer): void {
-    replies.reset();
-    if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(replies);
+    return false;
   }
 
   /** Serves what was received, unless the client does not take replies or too many requests wait. */
@@ -177,8 +169,8 @@ class StreamConnection implements Connection, ReplySink {
     this.#end ??= end;
     this.#chunks = [];
     this.#session.close();
-    if (end === this.#end && end.reason !== 'transport') this.#stream.end();
-    else this.#stream.destroy();
+    // Destroyed behind the last reply: nobody reads any more, so the peer's end would not be noticed.
+    this.#stream.end(() => this.#stream.destroy());
     this.#resolveEnded(this.#end);
   }
 }

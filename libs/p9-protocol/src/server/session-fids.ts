@@ -1,7 +1,7 @@
 import { Errno } from '../errno.ts';
 import type { Done, FileNode, FileSystem, Outcome } from '../filesystem.ts';
 import { HEADER_SIZE, NOFID } from '../wire/messages.ts';
-import { type Answer, EMPTY_REPLY, isErrno, isPromise } from './answer.ts';
+import { type Answer, EMPTY_REPLY, errnoFor, isErrno, isPromise } from './answer.ts';
 import { type Fid, FidTable } from './fids.ts';
 import type { Request } from './request.ts';
 
@@ -93,6 +93,15 @@ export class SessionFids {
     });
   }
 
+  /** `after` for a result that is an object. */
+  afterObject<T extends object>(outcome: Outcome<T>, next: (value: T) => number, fid: Fid): Answer {
+    return this.after(
+      outcome,
+      (value: T | number) => (typeof value === 'object' ? next(value) : errnoFor(value)),
+      fid,
+    );
+  }
+
   /** `after` for what has no result: an empty reply. */
   done(outcome: Done, fid: Fid, other: Fid = fid): Answer {
     if (outcome === undefined) return EMPTY_REPLY;
@@ -100,7 +109,7 @@ export class SessionFids {
   }
 
   /** Produces what a new fid stands for, and frees the fid when there is nothing. */
-  fill<T>(
+  fill<T extends object>(
     made: Fid,
     produce: () => Outcome<T>,
     next: (value: T) => number,
@@ -114,17 +123,17 @@ export class SessionFids {
       throw error;
     }
     if (!isPromise(outcome)) {
-      if (!isErrno(outcome)) return next(outcome as T);
+      if (typeof outcome === 'object') return next(outcome);
       this.drop(made);
-      return outcome;
+      return errnoFor(outcome);
     }
     this.hold(made);
     const settled = outcome.then(
       (value) => {
-        if (!isErrno(value) && !made.doomed) return next(value as T);
-        if (!isErrno(value)) discard?.(value as T);
+        if (typeof value === 'object' && !made.doomed) return next(value);
+        if (typeof value === 'object') discard?.(value);
         if (!made.doomed) this.drop(made);
-        return isErrno(value) ? value : -Errno.EBADF;
+        return typeof value === 'number' ? errnoFor(value) : -Errno.EBADF;
       },
       (error) => {
         if (!made.doomed) this.drop(made);

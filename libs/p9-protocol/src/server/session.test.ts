@@ -86,7 +86,7 @@ class Talk implements ReplySink {
     this.session = new Session(this.fs, this, options);
   }
 
-  send(replies: ReplyBuffer): ReplyBuffer {
+  send(replies: ReplyBuffer): boolean {
     for (let i = 0; i < replies.rangeCount; i++) {
       let at = replies.ranges[2 * i] as number;
       const end = at + (replies.ranges[2 * i + 1] as number);
@@ -96,8 +96,7 @@ class Talk implements ReplySink {
         at += size;
       }
     }
-    replies.reset();
-    return replies;
+    return true;
   }
 
   /** Hands all messages over in one piece; which were answered since the last call, by tag. */

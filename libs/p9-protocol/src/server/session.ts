@@ -35,8 +35,8 @@ export class ProtocolError extends Error {
 
 /** Takes the replies of a session. */
 export interface ReplySink {
-  /** Sends all replies of the batch, and gives an empty buffer, perhaps the same, to go on with. */
-  send(replies: ReplyBuffer): ReplyBuffer;
+  /** Sends all replies of the batch. False: it keeps the buffer for now, and gives it back with `Session.recycle`. */
+  send(replies: ReplyBuffer): boolean;
   /** The client does not take what was sent: no more requests are served for now. */
   readonly isBlocked: boolean;
 }
@@ -46,6 +46,8 @@ interface Pending {
   flushes: number[];
 }
 
+/** Most empty reply buffers kept for use again. */
+const SPARE_BUFFERS = 4;
 /** Room for replies that batch up before they are sent, beyond one of msize. */
 const BATCH_SIZE = 1 << 18;
 /** A request that waits gets a reply buffer of its own: this much, unless it asks for data. */
@@ -76,6 +78,7 @@ export class Session {
   #fids: SessionFids | undefined;
   #msize: number;
   #reply: ReplyBuffer;
+  readonly #spare: ReplyBuffer[] = [];
   #request = new Request();
   #pending = new Map<number, Pending>();
   /** Pending requests of this and earlier sessions of the connection. */
@@ -167,7 +170,7 @@ export class Session {
     reply.begin();
     const answer = this.#answer(request, reply);
     if (typeof answer === 'number') {
-      finish(request, reply, answer);
+      this.#finish(request, reply, answer);
       return;
     }
     this.#waits[type] = 1;
@@ -186,7 +189,17 @@ export class Session {
   }
 
   #flushReplies(): void {
-    if (!this.#reply.isEmpty) this.#reply = this.#sink.send(this.#reply);
+    const replies = this.#reply;
+    if (replies.isEmpty) return;
+    if (this.#sink.send(replies)) replies.reset();
+    else this.#reply = this.#spare.pop() ?? new ReplyBuffer(replies.bytes.length);
+  }
+
+  /** Takes back a buffer that the sink kept. */
+  recycle(replies: ReplyBuffer): void {
+    const isOfUse = replies.bytes.length === this.#reply.bytes.length && this.#spare.length < SPARE_BUFFERS;
+    replies.reset();
+    if (isOfUse) this.#spare.push(replies);
   }
 
   /** Serves a request of a type that has waited before, in buffers of its own. */
@@ -201,7 +214,7 @@ export class Session {
       this.#wait(request, reply, answer);
       return;
     }
-    finish(request, reply, answer);
+    this.#finish(request, reply, answer);
     this.#flushReplies();
     this.#sink.send(reply);
   }
@@ -224,7 +237,7 @@ export class Session {
         this.#waiting--;
         if (this.#closed || inSession !== this.#pending) return;
         inSession.delete(request.tag);
-        finish(request, reply, size);
+        this.#finish(request, reply, size);
         this.#sink.send(reply);
         for (const tag of pending.flushes) {
           const flushed = this.#room(HEADER_SIZE);
@@ -236,6 +249,12 @@ export class Session {
       .finally(() => {
         for (const resolve of this.#onProgress.splice(0)) resolve();
       });
+  }
+
+  #finish(request: Request, reply: ReplyBuffer, answer: number): void {
+    if (answer > this.#msize) reply.fail(request.tag, Errno.EMSGSIZE);
+    else if (answer > 0) reply.finish(request.type + 1, request.tag, answer);
+    else if (answer < 0) reply.fail(request.tag, -answer);
   }
 
   /** The size of the reply, a negative errno, or a promise of either. */
@@ -293,11 +312,6 @@ export class Session {
 
 /** An answer that comes with another request's. */
 const NO_REPLY = 0;
-
-function finish(request: Request, reply: ReplyBuffer, answer: number): void {
-  if (answer > 0) reply.finish(request.type + 1, request.tag, answer);
-  else if (answer < 0) reply.fail(request.tag, -answer);
-}
 
 /** The largest reply of fixed size must fit the least msize. */
 if (leastSizeOf('Rgetattr') > LEAST_MSIZE) throw new Error('LEAST_MSIZE is too small');

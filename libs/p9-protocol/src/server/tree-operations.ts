@@ -3,7 +3,7 @@ import type { FileNode, Outcome } from '../filesystem.ts';
 import { offsetsOf } from '../wire/layout.ts';
 import { HEADER_SIZE, MAX_WALK_NAMES, NOFID } from '../wire/messages.ts';
 import { QID_SIZE } from '../wire/qid.ts';
-import { type Answer, EMPTY_REPLY, isPromise } from './answer.ts';
+import { type Answer, EMPTY_REPLY, errnoFor, isPromise } from './answer.ts';
 import type { Fid } from './fids.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 import type { Request } from './request.ts';
@@ -104,7 +104,7 @@ function walkOn(
       return walkLater(fids, request, reply, fid, node, offset, walked, held, outcome);
     }
     if (typeof outcome === 'number') {
-      failure = outcome;
+      failure = errnoFor(outcome);
       break;
     }
     fs.release?.(node);
@@ -134,7 +134,9 @@ async function walkLater(
       fids.fs.release?.(node);
       throw error;
     }
-    if (typeof next === 'number') return finishWalk(fids, request, reply, fid, node, walked, next);
+    if (typeof next === 'number') {
+      return finishWalk(fids, request, reply, fid, node, walked, errnoFor(next));
+    }
     fids.fs.release?.(node);
     reply.qid(HEADER_SIZE + 2 + walked * QID_SIZE, next.qid);
     return await walkOn(fids, request, reply, fid, next, offset, walked + 1, true);

@@ -27,24 +27,20 @@ export function xattrwalk(fids: SessionFids, request: Request, reply: ReplyBuffe
   const made = fids.create(request.u32(Txattrwalk.newfid));
   if (typeof made === 'number') return made;
   const { node } = fid;
-  fids.fs.retain?.(node);
   const answer = fids.fill<Uint8Array>(
     made,
     () => (list ? fids.fs.listxattr?.(node) : fids.fs.getxattr?.(node, name)) ?? -Errno.EOPNOTSUPP,
     (value) => {
+      fids.fs.retain?.(node);
       made.node = node;
       made.xattr = new XattrTransfer(value);
       reply.u64(HEADER_SIZE, value.length);
       return HEADER_SIZE + 8;
     },
   );
-  if (typeof answer !== 'number') {
-    return answer.finally(() => {
-      if (made.node !== node) fids.fs.release?.(node);
-    });
-  }
-  if (answer < 0) fids.fs.release?.(node);
-  return answer;
+  if (typeof answer === 'number') return answer;
+  fids.hold(fid);
+  return answer.finally(() => fids.unhold(fid));
 }
 
 export function xattrcreate(fids: SessionFids, request: Request): Answer {
