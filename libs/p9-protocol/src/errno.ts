@@ -52,15 +52,15 @@ export const Errno = {
   ESTALE: 116,
   EDQUOT: 122,
   ECANCELED: 125,
-} as const
+} as const;
 
-export type ErrnoName = keyof typeof Errno
+export type ErrnoName = keyof typeof Errno;
 
-const names = new Map<number, string>(Object.entries(Errno).map(([name, number]) => [number, name]))
+const names = new Map<number, string>(Object.entries(Errno).map(([name, number]) => [number, name]));
 
 /** The name of a Linux error number: `errnoName(2) === 'ENOENT'`; of one not in `Errno`, `errno 200`. */
 export function errnoName(errno: number): string {
-  return names.get(errno) ?? `errno ${errno}`
+  return names.get(errno) ?? `errno ${errno}`;
 }
 
 /**
@@ -68,28 +68,28 @@ export function errnoName(errno: number): string {
  * value with a Linux `errno` property (as Node's own system errors have) or a known `code` is answered alike, the rest as EIO.
  */
 export class P9Error extends Error {
-  override readonly name = 'P9Error'
+  override readonly name = 'P9Error';
   /** 'ENOENT', ... */
-  readonly code: string
+  readonly code: string;
   /** Positive Linux error number. */
-  readonly errno: number
+  readonly errno: number;
 
   constructor(errno: number | ErrnoName, message?: string, options?: ErrorOptions) {
-    const number = typeof errno === 'number' ? Math.abs(errno) : Errno[errno]
-    const code = errnoName(number)
-    super(message === undefined ? code : `${code}: ${message}`, options)
-    this.code = code
-    this.errno = number
+    const number = typeof errno === 'number' ? Math.abs(errno) : Errno[errno];
+    const code = errnoName(number);
+    super(message === undefined ? code : `${code}: ${message}`, options);
+    this.code = code;
+    this.errno = number;
   }
 }
 
 /** The positive Linux error number that answers something thrown by a filesystem. */
 export function errnoOf(thrown: unknown): number {
-  if (typeof thrown !== 'object' || thrown === null) return Errno.EIO
-  const { errno, code } = thrown as { errno?: unknown; code?: unknown }
+  if (typeof thrown !== 'object' || thrown === null) return Errno.EIO;
+  const { errno, code } = thrown as { errno?: unknown; code?: unknown };
   if (typeof errno === 'number' && Number.isInteger(errno) && errno !== 0 && Math.abs(errno) < 4096) {
-    return Math.abs(errno)
+    return Math.abs(errno);
   }
-  if (typeof code === 'string' && Object.hasOwn(Errno, code)) return Errno[code as ErrnoName]
-  return Errno.EIO
+  if (typeof code === 'string' && Object.hasOwn(Errno, code)) return Errno[code as ErrnoName];
+  return Errno.EIO;
 }

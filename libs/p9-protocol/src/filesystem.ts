@@ -1,7 +1,7 @@
-import type { Name } from './name.ts'
-import type { Attributes } from './server/attributes.ts'
-import type { DirectoryEntries } from './server/directory-entries.ts'
-import type { Qid } from './wire/qid.ts'
+import type { Name } from './name.ts';
+import type { Attributes } from './server/attributes.ts';
+import type { DirectoryEntries } from './server/directory-entries.ts';
+import type { Qid } from './wire/qid.ts';
 
 /**
  * What a method answers: its result or a **negative errno** (cheaper than throwing, for what is expected, as ENOENT in a walk), or a promise of
@@ -9,87 +9,87 @@ import type { Qid } from './wire/qid.ts'
  *
  * A promise delays only its own request; those behind it on the connection are served meanwhile and answered first.
  */
-export type Outcome<T> = T | number | Promise<T | number>
+export type Outcome<T> = T | number | Promise<T | number>;
 
 /** A method without a result: nothing or 0 for success, a negative errno for failure. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a method that returns nothing is the natural way to succeed
-export type Done = void | number | Promise<void | number>
+export type Done = void | number | Promise<void | number>;
 
 /** A file, directory or other object of a filesystem: what a fid denotes. A class of the filesystem's own. */
 export interface FileNode {
   /** Identifies the file: equal for two nodes exactly when they are the same file. Filled in when the node is handed out. */
-  readonly qid: Qid
+  readonly qid: Qid;
 }
 
 /** Who attaches (Tattach). All three are the client's claim and prove nothing. */
 export interface AttachRequest {
-  uname: string
+  uname: string;
   /** Which tree is asked for; often empty or `/`. */
-  aname: string
+  aname: string;
   /** Numeric user, 0xffffffff when the client names none. */
-  nUname: number
+  nUname: number;
 }
 
 /** Tsetattr: what is `undefined` stays as it is. Times are Unix times, `'now'` is the server's present time. */
 export interface AttributeChanges {
-  mode?: number
-  uid?: number
-  gid?: number
+  mode?: number;
+  uid?: number;
+  gid?: number;
   /** New length in bytes. */
-  size?: number
-  atime?: Time | 'now'
-  mtime?: Time | 'now'
+  size?: number;
+  atime?: Time | 'now';
+  mtime?: Time | 'now';
   /** The client asks that ctime be brought up to date. */
-  ctime?: boolean
+  ctime?: boolean;
 }
 
 export interface Time {
-  seconds: number
+  seconds: number;
   /** 0 to 999,999,999. */
-  nanoseconds: number
+  nanoseconds: number;
 }
 
 /** Rstatfs; see statfs(2) for the units. */
 export interface FileSystemStatus {
-  type: number
+  type: number;
   /** Size in bytes of a block, the unit of the three counts below it. */
-  blockSize: number
-  blocks: number | bigint
-  freeBlocks: number | bigint
-  availableBlocks: number | bigint
-  files: number | bigint
-  freeFiles: number | bigint
-  id: number | bigint
+  blockSize: number;
+  blocks: number | bigint;
+  freeBlocks: number | bigint;
+  availableBlocks: number | bigint;
+  files: number | bigint;
+  freeFiles: number | bigint;
+  id: number | bigint;
   /** Most bytes in a name. */
-  nameLength: number
+  nameLength: number;
 }
 
 /** Tlock and Tgetlock: a POSIX record lock of a process (`procId`) of a client machine (`clientId`). */
 export interface LockRequest {
   /** LockType.read, write or unlock. */
-  type: number
+  type: number;
   /** LockFlags; the server never waits for a lock, whatever is asked. */
-  flags: number
-  start: bigint
+  flags: number;
+  start: bigint;
   /** Bytes; 0 is to the end of the file, however far. */
-  length: bigint
-  procId: number
-  clientId: string
+  length: bigint;
+  procId: number;
+  clientId: string;
 }
 
 /** Rgetlock: the lock that stands in the way, or `type: LockType.unlock` when nothing does. */
 export interface LockDescription {
-  type: number
-  start: bigint
-  length: bigint
-  procId: number
-  clientId: string
+  type: number;
+  start: bigint;
+  length: bigint;
+  procId: number;
+  clientId: string;
 }
 
 /** A file just created and opened (Tlcreate). */
 export interface Created<N extends FileNode, F extends object> {
-  node: N
-  file: F
+  node: N;
+  file: F;
 }
 
 /**
@@ -104,56 +104,56 @@ export interface Created<N extends FileNode, F extends object> {
  */
 export interface FileSystem<N extends FileNode = FileNode, F extends object = object> {
   /** The root node for a session, with one reference. */
-  attach(request: AttachRequest): Outcome<N>
+  attach(request: AttachRequest): Outcome<N>;
   /** The entry `name` of `directory`, with one reference. Symlinks are not followed: their node is returned. */
-  walk(directory: N, name: Name): Outcome<N>
+  walk(directory: N, name: Name): Outcome<N>;
   /** One more reference: another fid denotes the node. Absent: references are not counted. */
-  retain?(node: N): void
+  retain?(node: N): void;
   /** One reference less. */
-  release?(node: N): void
+  release?(node: N): void;
 
   /** Fill `attributes` in, at least mode and what `mask` (GetattrMask) asks for. `qid` and `valid` (basic) are filled in beforehand. */
-  getattr(node: N, mask: number, attributes: Attributes): Done
+  getattr(node: N, mask: number, attributes: Attributes): Done;
   /** Absent: EROFS. */
-  setattr?(node: N, changes: AttributeChanges): Done
-  statfs?(node: N): Outcome<FileSystemStatus>
+  setattr?(node: N, changes: AttributeChanges): Done;
+  statfs?(node: N): Outcome<FileSystemStatus>;
   /** The target of a symlink, written to buffer[start, start + capacity); its length. */
-  readlink?(node: N, buffer: Uint8Array, start: number, capacity: number): Outcome<number>
+  readlink?(node: N, buffer: Uint8Array, start: number, capacity: number): Outcome<number>;
 
   /** Opens a file or directory; `flags` are OpenFlags. */
-  open(node: N, flags: number): Outcome<F>
+  open(node: N, flags: number): Outcome<F>;
   /** Ends an open file. Never fails: errors of delayed writes belong to `fsync`. */
-  close?(file: F): void
+  close?(file: F): void;
   /** Bytes of the file from `offset`, written to buffer[start, start + count); how many, 0 at the end. */
-  read(file: F, offset: number, buffer: Uint8Array, start: number, count: number): Outcome<number>
+  read(file: F, offset: number, buffer: Uint8Array, start: number, count: number): Outcome<number>;
   /** buffer[start, start + count) to the file at `offset`; how many were written. Absent: EROFS. */
-  write?(file: F, offset: number, buffer: Uint8Array, start: number, count: number): Outcome<number>
+  write?(file: F, offset: number, buffer: Uint8Array, start: number, count: number): Outcome<number>;
   /** Entries after `cookie` (0n: from the start; else what an earlier entry gave as its `next`), with `entries.add` until that says it is full. */
-  readdir(file: F, cookie: bigint, entries: DirectoryEntries): Done
+  readdir(file: F, cookie: bigint, entries: DirectoryEntries): Done;
   /** Absent: success, nothing is buffered. */
-  fsync?(file: F, dataOnly: boolean): Done
+  fsync?(file: F, dataOnly: boolean): Done;
   /** LockStatus. */
-  lock?(file: F, request: LockRequest): Outcome<number>
-  getlock?(file: F, request: LockRequest): Outcome<LockDescription>
+  lock?(file: F, request: LockRequest): Outcome<number>;
+  getlock?(file: F, request: LockRequest): Outcome<LockDescription>;
 
   /** Creates a regular file and opens it. `flags` are OpenFlags: with `exclusive`, EEXIST if it is there; else an existing one is opened. Absent: EROFS, as for all that follow. */
-  create?(directory: N, name: Name, flags: number, mode: number, gid: number): Outcome<Created<N, F>>
-  mkdir?(directory: N, name: Name, mode: number, gid: number): Outcome<Qid>
-  symlink?(directory: N, name: Name, target: Name, gid: number): Outcome<Qid>
-  mknod?(directory: N, name: Name, mode: number, major: number, minor: number, gid: number): Outcome<Qid>
+  create?(directory: N, name: Name, flags: number, mode: number, gid: number): Outcome<Created<N, F>>;
+  mkdir?(directory: N, name: Name, mode: number, gid: number): Outcome<Qid>;
+  symlink?(directory: N, name: Name, target: Name, gid: number): Outcome<Qid>;
+  mknod?(directory: N, name: Name, mode: number, major: number, minor: number, gid: number): Outcome<Qid>;
   /** A further name for `node`. */
-  link?(directory: N, node: N, name: Name): Done
-  renameat?(oldDirectory: N, oldName: Name, newDirectory: N, newName: Name): Done
-  unlinkat?(directory: N, name: Name, flags: number): Done
+  link?(directory: N, node: N, name: Name): Done;
+  renameat?(oldDirectory: N, oldName: Name, newDirectory: N, newName: Name): Done;
+  unlinkat?(directory: N, name: Name, flags: number): Done;
   /** Trename: gives the file, by whatever name it was walked to, a new name. */
-  rename?(node: N, newDirectory: N, newName: Name): Done
+  rename?(node: N, newDirectory: N, newName: Name): Done;
   /** Tremove: removes the name by which the node was walked to. */
-  remove?(node: N): Done
+  remove?(node: N): Done;
 
-  getxattr?(node: N, name: Name): Outcome<Uint8Array>
+  getxattr?(node: N, name: Name): Outcome<Uint8Array>;
   /** All names, each ended by NUL. */
-  listxattr?(node: N): Outcome<Uint8Array>
+  listxattr?(node: N): Outcome<Uint8Array>;
   /** `flags` are XattrFlags. */
-  setxattr?(node: N, name: Name, value: Uint8Array, flags: number): Done
-  removexattr?(node: N, name: Name): Done
+  setxattr?(node: N, name: Name, value: Uint8Array, flags: number): Done;
+  removexattr?(node: N, name: Name): Done;
 }

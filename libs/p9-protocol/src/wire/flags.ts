@@ -19,7 +19,7 @@ export const OpenFlags = {
   noatime: 0o1000000,
   cloexec: 0o2000000,
   sync: 0o4000000,
-} as const
+} as const;
 
 /** Bits of Tgetattr.mask and Rgetattr.valid (P9_STATS_*). */
 export const GetattrMask = {
@@ -39,7 +39,7 @@ export const GetattrMask = {
   dataVersion: 0x2000,
   /** Everything that stat(2) gives. */
   basic: 0x7ff,
-} as const
+} as const;
 
 /** Bits of Tsetattr.valid (P9_ATTR_*). */
 export const SetattrMask = {
@@ -53,17 +53,17 @@ export const SetattrMask = {
   /** atime is the one given; without it, the server's present time. */
   atimeSet: 0x80,
   mtimeSet: 0x100,
-} as const
+} as const;
 
 /** Tunlinkat.flags: the name is a directory's (AT_REMOVEDIR). */
-export const UNLINK_DIRECTORY = 0x200
+export const UNLINK_DIRECTORY = 0x200;
 
 /** Lock types of Tlock and Tgetlock (P9_LOCK_TYPE_*). */
-export const LockType = { read: 0, write: 1, unlock: 2 } as const
+export const LockType = { read: 0, write: 1, unlock: 2 } as const;
 /** Rlock.status (P9_LOCK_*). */
-export const LockStatus = { success: 0, blocked: 1, error: 2, grace: 3 } as const
+export const LockStatus = { success: 0, blocked: 1, error: 2, grace: 3 } as const;
 /** Tlock.flags (P9_LOCK_FLAGS_*). */
-export const LockFlags = { block: 1, reclaim: 2 } as const
+export const LockFlags = { block: 1, reclaim: 2 } as const;
 
 /** Txattrcreate.flags (XATTR_*). */
-export const XattrFlags = { create: 1, replace: 2 } as const
+export const XattrFlags = { create: 1, replace: 2 } as const;

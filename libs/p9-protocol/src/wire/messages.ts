@@ -1,4 +1,4 @@
-import type { Qid } from './qid.ts'
+import type { Qid } from './qid.ts';
 
 /**
  * Every 9P2000.L message, and those of 9P2000 that .L keeps, declared once: `name: [type, fields]`.
@@ -118,49 +118,51 @@ export const messages = {
   Rclunk: [121, {}],
   Tremove: [122, { fid: 'u32' }],
   Rremove: [123, {}],
-} as const satisfies Record<string, readonly [type: number, fields: Record<string, FieldType>]>
+} as const satisfies Record<string, readonly [type: number, fields: Record<string, FieldType>]>;
 
 /** What a field looks like on the wire, and its value in JavaScript. */
 export interface FieldValues {
-  u8: number
-  u16: number
-  u32: number
-  u64: bigint
+  u8: number;
+  u16: number;
+  u32: number;
+  u64: bigint;
   /** Length u16, then that many bytes. Names are bytes: on Linux they need not be UTF-8. */
-  string: Uint8Array
+  string: Uint8Array;
   /** Count u16, then strings. */
-  'string[]': Uint8Array[]
+  'string[]': Uint8Array[];
   /** Length u32, then that many bytes. */
-  data: Uint8Array
+  data: Uint8Array;
   /** 13 bytes. */
-  qid: Qid
+  qid: Qid;
   /** Count u16, then qids. */
-  'qid[]': Qid[]
+  'qid[]': Qid[];
 }
 
-export type FieldType = keyof FieldValues
-export type MessageName = keyof typeof messages
-export type FieldsOf<N extends MessageName> = (typeof messages)[N][1]
+export type FieldType = keyof FieldValues;
+export type MessageName = keyof typeof messages;
+export type FieldsOf<N extends MessageName> = (typeof messages)[N][1];
 
 /** A decoded message: which one it is, its tag, and one property for each field. */
 export type Message<N extends MessageName = MessageName> = {
   [K in N]: { message: K; tag: number } & {
-    -readonly [F in keyof FieldsOf<K>]: FieldsOf<K>[F] extends FieldType ? FieldValues[FieldsOf<K>[F]] : never
-  }
-}[N]
+    -readonly [F in keyof FieldsOf<K>]: FieldsOf<K>[F] extends FieldType
+      ? FieldValues[FieldsOf<K>[F]]
+      : never;
+  };
+}[N];
 
 /** Type numbers by message name: `MessageType.Tversion === 100`. */
 export const MessageType = Object.fromEntries(
   Object.entries(messages).map(([name, [type]]) => [name, type]),
-) as { readonly [N in MessageName]: (typeof messages)[N][0] }
+) as { readonly [N in MessageName]: (typeof messages)[N][0] };
 
 /** Bytes before a message's first field: size[4] type[1] tag[2]. */
-export const HEADER_SIZE = 7
+export const HEADER_SIZE = 7;
 /** The tag of Tversion, which is outside any session. */
-export const NOTAG = 0xffff
+export const NOTAG = 0xffff;
 /** "No fid": the afid of an attach without authentication. */
-export const NOFID = 0xffffffff
+export const NOFID = 0xffffffff;
 /** Most names that one Twalk carries (walk(5)). */
-export const MAX_WALK_NAMES = 16
+export const MAX_WALK_NAMES = 16;
 /** The only protocol version spoken here. */
-export const VERSION = '9P2000.L'
+export const VERSION = '9P2000.L';
