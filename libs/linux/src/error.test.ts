@@ -35,8 +35,8 @@ test('an unsupported platform says what, where, why and what to do', () => {
     code: 'ERR_UNSUPPORTED_PLATFORM',
     cause,
     message:
-      '@vm-tools/linux cannot make system calls on linux-riscv64: No native build was found; compile it with ' +
-      "`npm run build:native` in the package's folder (needs g++ and node-api-headers)",
+      '@vm-tools/linux cannot make system calls on linux-riscv64: No native build was found; to compile it ' +
+      '(with g++), `npm install node-api-headers` and, in node_modules/@vm-tools/linux, `npm run build:native`',
   });
   expect(new UnsupportedPlatformError('darwin', 'arm64', 'no').message).toContain('run this part');
 });

@@ -54,7 +54,7 @@ export class UnsupportedPlatformError extends Error {
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
     const remedy =
       platform === 'linux'
-        ? "compile it with `npm run build:native` in the package's folder (needs g++ and node-api-headers)"
+        ? 'to compile it (with g++), `npm install node-api-headers` and, in node_modules/@vm-tools/linux, `npm run build:native`'
         : 'run this part of your program on Linux';
     super(`@vm-tools/linux cannot make system calls on ${platform}-${arch}: ${reason}; ${remedy}`, { cause });
   }

@@ -68,4 +68,9 @@ describe('the binary that is published', () => {
       console.log(process.report.getReport().sharedObjects.filter((path) => path.endsWith('.node')).join());`;
     expect(run({ source }, { env: addonOf(scratch) })).toMatchObject({ status: 0, stdout: `${binary}\n` });
   });
+
+  test('does what Node.js does, in every family of calls', () => {
+    const { status, stdout, stderr } = run('smoke.ts', { env: addonOf(scratch) });
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: `${process.arch} passed\n`, stderr: '' });
+  });
 });

@@ -8,6 +8,8 @@ export interface Options {
   /** For the program. */
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** The Node to run it, and what runs that; this process's own unless given. */
+  readonly under?: readonly [command: string, ...args: string[]];
 }
 
 /**
@@ -16,20 +18,22 @@ export interface Options {
  */
 export function run(
   file: string | { readonly source: string },
-  { flags = [], args = [], env = {} }: Options = {},
+  { flags = [], args = [], env = {}, under = [process.execPath] }: Options = {},
 ): SpawnSyncReturns<string> {
   const program =
     typeof file === 'string'
       ? [fileURLToPath(new URL(file, import.meta.url))]
       : ['--input-type=module-typescript', '--eval', file.source];
-  const command = [
+  const [command, ...before] = under;
+  const all = [
+    ...before,
     '--conditions=@vm-tools/source',
     '--disable-warning=ExperimentalWarning',
     ...flags,
     ...program,
     ...args,
   ];
-  return spawnSync(process.execPath, command, {
+  return spawnSync(command, all, {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     env: { ...process.env, ...env },
     encoding: 'utf8',
