@@ -3,7 +3,8 @@ import { ExitCode, ExitError, exitCodeOf, exitMeanings } from './index.ts';
 
 describe('exitCodeOf', () => {
   it.each([
-    [new ExitError(ExitCode.config, 'ERR_X', 'x'), 78],
+    [new ExitError('x', { exitCode: ExitCode.config, code: 'ERR_X' }), 78],
+    [Object.assign(new Error('no'), { code: 'ERR_UNSUPPORTED_PLATFORM' }), 69],
     [Object.assign(new Error('no'), { code: 'EACCES', syscall: 'open' }), 77],
     [Object.assign(new Error('no'), { code: 'EPERM', syscall: 'chown' }), 77],
     [Object.assign(new Error('no'), { code: 'EIO', syscall: 'read' }), 71],

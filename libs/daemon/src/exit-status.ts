@@ -31,14 +31,20 @@ export const exitMeanings: Readonly<Record<ExitCode, string>> = {
   78: 'the command line is right, but what it names is not as it should be',
 };
 
+export interface ExitErrorFacts {
+  exitCode: ExitCode;
+  code: string;
+  cause?: unknown;
+}
+
 /** A failure that ends the program, and is told to its user by message alone, without a stack. */
 export class ExitError extends Error {
   override readonly name: string = 'ExitError';
   readonly exitCode: ExitCode;
   readonly code: string;
 
-  constructor(exitCode: ExitCode, code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(message: string, { exitCode, code, cause }: ExitErrorFacts) {
+    super(message, cause === undefined ? {} : { cause });
     this.exitCode = exitCode;
     this.code = code;
   }
@@ -47,7 +53,8 @@ export class ExitError extends Error {
 /** With which code a program ends that this ended: what the error says itself, or what kind of system error it is. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ExitError) return error.exitCode;
-  if (!(error instanceof Error) || !('syscall' in error)) return ExitCode.internal;
-  const { code } = error as NodeJS.ErrnoException;
+  const { code, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  if (code === 'ERR_UNSUPPORTED_PLATFORM') return ExitCode.unavailable;
+  if (syscall === undefined) return ExitCode.internal;
   return code === 'EACCES' || code === 'EPERM' ? ExitCode.noPermission : ExitCode.osError;
 }

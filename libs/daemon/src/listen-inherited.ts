@@ -1,7 +1,6 @@
 import { fstatSync } from 'node:fs';
 import * as linux from '@vm-tools/linux';
 import type { InheritedAddress } from '@vm-tools/vsock';
-import { ExitCode } from './exit-status.ts';
 import { refuseInsecure } from './insecure.ts';
 import { ListenError } from './listen-error.ts';
 import { Listener, type ListenOptions } from './listener.ts';
@@ -12,14 +11,7 @@ const BACKLOG = 512;
 /** `unix-fd:N`: a bound stream socket, which listens already or shall now. Its file stays whoever's it is. */
 export function listenOnInherited(address: InheritedAddress, options: ListenOptions): Listener {
   const { fd } = address;
-  const refuse = (problem: string) =>
-    new ListenError(
-      address,
-      ExitCode.config,
-      'ERR_NOT_A_SOCKET',
-      problem,
-      'pass a stream socket that listens',
-    );
+  const refuse = (problem: string) => new ListenError(address, { code: 'ERR_UNFIT_DESCRIPTOR', problem });
   if (!fstatSync(fd).isSocket()) throw refuse('this descriptor is not a socket');
   if (linux.getsockopt(fd, SOL_SOCKET, SO_TYPE) !== SOCK_STREAM) throw refuse('this socket is not a stream');
   const name = linux.getsockname(fd);

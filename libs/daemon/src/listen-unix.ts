@@ -1,7 +1,6 @@
-import { chmodSync, lstatSync, type Stats, unlinkSync } from 'node:fs';
+import { fstatSync, lstatSync, type Stats, unlinkSync } from 'node:fs';
 import * as linux from '@vm-tools/linux';
 import type { UnixAbstractAddress, UnixAddress } from '@vm-tools/vsock';
-import { ExitCode } from './exit-status.ts';
 import { inUse, ListenError } from './listen-error.ts';
 import { Listener, type ListenOptions } from './listener.ts';
 import { withPathLock } from './path-lock.ts';
@@ -35,8 +34,14 @@ export function listenOnPath(address: UnixAddress, options: ListenOptions): Prom
     };
     try {
       bindWithMode(fd, address.path, options.gid === undefined ? (options.mode ?? 0o600) : 0o600);
-      file = lstatSync(address.path);
-      if (options.gid !== undefined) giveToGroup(address.path, file, options.gid, options.mode ?? 0o660);
+      // By descriptor: in a directory that others may write to, the path could lead to another file by now.
+      const pinned = linux.open(address.path, O_PATH | O_NOFOLLOW);
+      try {
+        file = identify(address, pinned);
+        if (options.gid !== undefined) giveToGroup(pinned, options.gid, options.mode ?? 0o660);
+      } finally {
+        linux.close(pinned);
+      }
       linux.listen(fd, options.backlog ?? BACKLOG);
     } catch (error) {
       removeFile();
@@ -57,20 +62,18 @@ function bindWithMode(fd: number, path: string, mode: number): void {
   }
 }
 
-/** By descriptor: in a directory that others may write to, a path could lead to another file by now. */
-function giveToGroup(path: string, file: Stats, gid: number, mode: number): void {
-  const fd = linux.open(path, O_PATH | O_NOFOLLOW);
-  try {
-    const self = `/proc/self/fd/${fd}`;
-    if (!isSame(lstatSync(path), file))
-      throw Object.assign(new Error(`${path} was replaced`), { code: 'ESTALE' });
-    linux.check(linux.fchownat(fd, new Uint8Array(0), 0, 0, UNCHANGED, gid, AT_EMPTY_PATH), 'fchownat', {
-      path,
-    });
-    chmodSync(self, mode);
-  } finally {
-    linux.close(fd);
-  }
+/** What the new socket's file is known by. */
+function identify(address: UnixAddress, pinned: number): Stats {
+  const file = fstatSync(pinned);
+  if (file.isSocket()) return file;
+  throw inUse(address, { remedy: 'find out who replaces the socket while it is being made' });
+}
+
+function giveToGroup(pinned: number, gid: number, mode: number): void {
+  const path = `/proc/self/fd/${pinned}`;
+  const itself = new Uint8Array(0);
+  linux.check(linux.fchownat(pinned, itself, 0, 0, UNCHANGED, gid, AT_EMPTY_PATH), 'fchownat');
+  linux.check(linux.chmod(path, mode), 'chmod', { path });
 }
 
 /** Removes a socket that nobody listens on. */
@@ -79,14 +82,8 @@ function removeStale(address: UnixAddress): void {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (!file) return;
   if (!file.isSocket()) {
-    const remedy = 'name another path, or remove it yourself if it is not needed';
-    throw new ListenError(
-      address,
-      ExitCode.cannotCreate,
-      'ERR_NOT_A_SOCKET',
-      'something else than a socket is there',
-      remedy,
-    );
+    const problem = 'something else than a socket is there';
+    throw new ListenError(address, { code: 'ERR_NOT_A_SOCKET', problem });
   }
   const fd = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
   try {
@@ -95,16 +92,14 @@ function removeStale(address: UnixAddress): void {
     const { code } = error as linux.SystemError;
     if (code === 'ECONNREFUSED') unlinkIfSame(path, file);
     // A full backlog, or a socket of datagrams: in use all the same.
-    else if (code === 'EAGAIN' || code === 'EPROTOTYPE') throw inUse(address, REMEDY, { cause: error });
+    else if (code === 'EAGAIN' || code === 'EPROTOTYPE') throw inUse(address, { cause: error });
     else if (code !== 'ENOENT') throw error;
     return;
   } finally {
     linux.close(fd);
   }
-  throw inUse(address, REMEDY);
+  throw inUse(address);
 }
-
-const REMEDY = 'end the program that listens there, or choose another path';
 
 function unlinkIfSame(path: string, file: Stats): void {
   const now = lstatSync(path, { throwIfNoEntry: false });

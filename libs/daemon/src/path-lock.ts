@@ -30,7 +30,7 @@ export async function withPathLock<T>(address: UnixAddress, work: () => T): Prom
     }
     await sleep(PAUSE_MS);
   }
-  throw inUse(address, `another program is setting it up: find who has ${path} open`);
+  throw inUse(address, { remedy: `another program is setting it up: find out who has ${path} open` });
 }
 
 function isAt(path: string, fd: number): boolean {

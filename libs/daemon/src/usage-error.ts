@@ -30,7 +30,7 @@ export class UsageError extends ExitError {
   readonly remedy: string;
 
   constructor({ code, subject, problem, remedy, cause }: UsageErrorFacts) {
-    super(ExitCode.usage, code, `${subject}: ${problem}; ${remedy}`, cause === undefined ? {} : { cause });
+    super(`${subject}: ${problem}; ${remedy}`, { exitCode: ExitCode.usage, code, cause });
     this.subject = subject;
     this.problem = problem;
     this.remedy = remedy;
