@@ -7,16 +7,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { debian } from './debian.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules/.bin');
 const source = '--conditions=@vm-tools/source';
-
-/** Debian packages by purpose. Versions are whatever the release has: nothing here is linked into what we publish. */
-const debian = {
-  native: ['g++', 'make', 'python3'],
-  guest: ['qemu-system-x86', 'busybox-static', 'cpio', 'e2fsprogs', 'zstd'],
-};
 
 /** What each root command needs, and what it runs once that is there. */
 const commands = {
@@ -31,7 +26,7 @@ const commands = {
     run: ['node', source, 'scripts/test.ts'],
   },
   'test:nightly': {
-    packages: [...debian.native, ...debian.guest],
+    packages: [...debian.native, ...debian.guest, ...debian.nightly],
     native: true,
     run: ['node', source, 'scripts/test.ts', '--mode', 'nightly'],
   },
@@ -88,17 +83,28 @@ function installDebianPackages(wanted) {
       .map(([name]) => name),
   );
   const missing = wanted.filter((name) => !installed.has(name));
-  if (missing.length === 0) return;
+  const hasLists = !wanted.includes('qemu-system-x86') || hasPackageLists();
+  if (missing.length === 0 && hasLists) return;
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...missing];
   const root = process.getuid?.() === 0;
   // On a CI machine we may become root without asking; on a person's we do not.
   const sudo = !root && process.env.CI && spawnSync('sudo', ['-n', 'true']).status === 0;
   if (!root && !sudo) {
-    fail(`"npm run ${name}" needs Debian packages that are not installed:\n\n  sudo ${install.join(' ')}\n`);
+    const remedy = [
+      ...(hasLists ? [] : ['sudo apt-get update']),
+      ...(missing.length ? [`sudo ${install.join(' ')}`] : []),
+    ];
+    fail(`"npm run ${name}" needs Debian packages that are not installed:\n\n  ${remedy.join(' && ')}\n`);
   }
   const prefix = [...(sudo ? ['sudo', '-n'] : []), 'env', 'DEBIAN_FRONTEND=noninteractive'];
   step([...prefix, 'apt-get', 'update', '-q'], { env, quiet: true });
-  step([...prefix, ...install], { env, quiet: true });
+  if (missing.length > 0) step([...prefix, ...install], { env, quiet: true });
+}
+
+/** Whether apt knows any package: in a fresh container it does not. */
+function hasPackageLists() {
+  const folder = process.env.VM_TOOLS_APT_LISTS ?? '/var/lib/apt/lists';
+  return existsSync(folder) && readdirSync(folder).some((file) => /_Packages(\.\w+)?$/.test(file));
 }
 
 /** `npm ci`, unless what is installed is what package-lock.json says. */

@@ -26,7 +26,9 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'vm-tools-bootstrap-'));
   chmodSync(root, 0o777);
   mkdirSync(join(root, 'scripts'));
-  copyFileSync(join(repository, 'scripts/bootstrap.mjs'), join(root, 'scripts/bootstrap.mjs'));
+  for (const file of ['scripts/bootstrap.mjs', 'scripts/debian.mjs'])
+    copyFileSync(join(repository, file), join(root, file));
+  write('lists/deb.debian.org_Packages', '');
   write('package.json', JSON.stringify({ type: 'module', workspaces: ['libs/*'] }));
   write('package-lock.json', lock('1.0.0'));
   write('node_modules/.package-lock.json', lock('1.0.0'));
@@ -66,7 +68,7 @@ function bootstrap(args: string[], env: Record<string, string> = {}, uid?: numbe
   return spawnSync(process.execPath, ['scripts/bootstrap.mjs', ...args], {
     cwd: root,
     encoding: 'utf8',
-    env: { PATH: `${join(root, 'machine')}:/usr/bin:/bin`, ...env },
+    env: { PATH: `${join(root, 'machine')}:/usr/bin:/bin`, VM_TOOLS_APT_LISTS: join(root, 'lists'), ...env },
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
 }
@@ -129,6 +131,13 @@ describe('a root command', () => {
     expect(status).toBe(1);
     expect(stderr).toContain('apt-get update -q failed: exit status 100');
     expect(stdout).toBe('');
+  });
+
+  test('fetches the package lists from which the guest is built, when apt has none', () => {
+    program('sudo', 'shift; exec "$@"');
+    rmSync(join(root, 'lists'), { recursive: true });
+    expect(bootstrap(['test'], { CI: 'true' })).toMatchObject({ status: 0, stdout: 'ran test\n' });
+    expect(calls()).toEqual(['apt-get update -q']);
   });
 
   test('says what to install, and stops, when it may not', () => {

@@ -1,0 +1,1 @@
+export declare const debian: Readonly<Record<'native' | 'guest' | 'nightly', readonly string[]>>;

@@ -1,0 +1,16 @@
+/** Debian packages by what they are for. Nothing of them is linked into what we publish, so any release's version will do. */
+export const debian = {
+  /** Compiles the addons and the guest's own programs. */
+  native: ['gcc', 'g++', 'libc6-dev', 'make', 'python3'],
+  /** Builds and runs the test guest; with the package lists of apt, by which it finds a kernel. */
+  guest: ['qemu-system-x86', 'busybox-static', 'e2fsprogs', 'xz-utils'],
+  /** Only for `*.nightly.test.ts`. */
+  nightly: [
+    'g++-aarch64-linux-gnu',
+    'libc6-dev-arm64-cross',
+    'qemu-user',
+    'libc6-arm64-cross',
+    'libstdc++6-arm64-cross',
+    'libatomic1-arm64-cross',
+  ],
+};
