@@ -1,13 +1,13 @@
 // The table of calls of @vm-tools/linux. One line is one system call: its name, its parameters as JavaScript
 // passes them (call.h says how) and what is done. CALL retries after a signal; ONCE does not.
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <stdio.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "constants.h"
 #include "descriptor.h"
+#include "kernel.h"
 #include "socket.h"
 #include "stat.h"
 #include "watch.h"
@@ -54,7 +54,8 @@ const Entry calls[] = {
     CALL("fchmod", (int fd, u32 mode), fchmod(fd, mode)),
     CALL("chmod", (path_t path, u32 mode), chmod(path, mode)),
     DOES("ofdSetLock", (int fd, int type, wide start, wide length), set_lock(fd, type, start, length)),
-    DOES("ofdGetLock", (int fd, int type, wide start, wide length, all out), get_lock(fd, type, start, length, out)),
+    DOES("ofdGetLock", (int fd, int type, wide start, wide length, all out),
+         get_lock(fd, type, start, length, out)),
 
     // Metadata
     DOES("fstat", (int fd, all out), stat_descriptor(fd, out)),
@@ -66,20 +67,22 @@ const Entry calls[] = {
          set_times(dir, name, {{atime, atimeNsec}, {mtime, mtimeNsec}}, flags)),
 
     // Directories and names
-    CALL("getdents64", (int fd, buf to), syscall(SYS_getdents64, fd, to.data, to.size)),
+    CALL("getdents64", (int fd, buf to), kernel_getdents64(fd, to.data, to.size)),
     CALL("readlinkat", (int dir, str name, buf to), readlinkat(dir, name, to.text(), to.size)),
     CALL("mkdirat", (int dir, str name, u32 mode), mkdirat(dir, name, mode)),
     CALL("mknodat", (int dir, str name, u32 mode, u32 major, u32 minor),
-         syscall(SYS_mknodat, dir, name.text, mode, makedev(major, minor))),
+         kernel_mknodat(dir, name, mode, makedev(major, minor))),
     CALL("symlinkat", (str target, int dir, str name), symlinkat(target, dir, name)),
     CALL("linkat", (int from, str old, int to, str name, int flags), linkat(from, old, to, name, flags)),
-    CALL("renameat2", (int from, str old, int to, str name, u32 flags), renameat2(from, old, to, name, flags)),
+    CALL("renameat2", (int from, str old, int to, str name, u32 flags),
+         kernel_renameat2(from, old, to, name, flags)),
     CALL("unlinkat", (int dir, str name, int flags), unlinkat(dir, name, flags)),
 
     // Extended attributes
     CALL("getxattr", (path_t path, str name, all to), getxattr(path, name, to.data, to.size)),
     CALL("listxattr", (path_t path, all to), listxattr(path, to.text(), to.size)),
-    CALL("setxattr", (path_t path, str name, buf value, int flags), setxattr(path, name, value.data, value.size, flags)),
+    CALL("setxattr", (path_t path, str name, buf value, int flags),
+         setxattr(path, name, value.data, value.size, flags)),
     CALL("removexattr", (path_t path, str name), removexattr(path, name)),
 
     // Sockets
@@ -92,11 +95,14 @@ const Entry calls[] = {
     CALL("accept", (int fd, int flags), accept4(fd, nullptr, nullptr, flags | SOCK_CLOEXEC)),
     CALL("recv", (int fd, buf to, int flags), recv(fd, to.data, to.size, flags)),
     CALL("send", (int fd, buf from, int flags), send(fd, from.data, from.size, flags | MSG_NOSIGNAL)),
-    DOES("sendv", (int fd, all buffer, all ranges, u32 count, int flags), send_ranges(fd, buffer, ranges, count, flags)),
+    DOES("sendv", (int fd, all buffer, all ranges, u32 count, int flags),
+         send_ranges(fd, buffer, ranges, count, flags)),
     ONCE("shutdown", (int fd, int how), shutdown(fd, how)),
     DOES("poll", (int fd, int events, int timeout), poll_one(fd, events, timeout)),
-    DOES("getsockname", (int fd, all out), address_of(out, [=](auto... to) { return getsockname(fd, to...); })),
-    DOES("getpeername", (int fd, all out), address_of(out, [=](auto... to) { return getpeername(fd, to...); })),
+    DOES("getsockname", (int fd, all out),
+         address_of(out, [=](auto... to) { return getsockname(fd, to...); })),
+    DOES("getpeername", (int fd, all out),
+         address_of(out, [=](auto... to) { return getpeername(fd, to...); })),
     DOES("getsockopt", (int fd, int level, int name, all out), get_option(fd, level, name, out)),
     DOES("setsockopt", (int fd, int level, int name, int value), set_option(fd, level, name, value)),
     DOES("parseIp", (int family, path_t text, all out), parse_ip(family, text, out)),
@@ -120,7 +126,8 @@ bool export_all(napi_env env, napi_value exports) {
   napi_value values;
   if (napi_create_object(env, &values) != napi_ok) return false;
   for (const Constant& constant : constants) {
-    if (napi_set_named_property(env, values, constant.name, number(env, constant.value)) != napi_ok) return false;
+    napi_value value = number(env, constant.value);
+    if (napi_set_named_property(env, values, constant.name, value) != napi_ok) return false;
   }
   return napi_set_named_property(env, exports, "constants", values) == napi_ok;
 }

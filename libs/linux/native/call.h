@@ -19,8 +19,8 @@ namespace vm_linux {
 // `read` returns 0 or a negative errno. Constructors are left empty on purpose: a std::tuple would
 // otherwise zero the 4 KiB of every Name.
 
-// Integers come as doubles and are taken only as they are: Node-API's own conversions would make 0 of NaN and wrap
-// what is too large, and close(NaN) would close standard input.
+// Integers come as doubles and are taken only as they are: Node-API's own conversions would make 0 of NaN and
+// wrap what is too large, and close(NaN) would close standard input.
 inline int read_int64(napi_env env, napi_value value, int64_t* out) {
   double number;
   if (napi_get_value_double(env, value, &number) != napi_ok) return -EINVAL;
@@ -64,8 +64,8 @@ template <int outside>
 struct Part : Bytes {
   static constexpr size_t arity = 3;
 
-  // Does not ask for the element type, which costs as much as the rest: what is counted as one byte an element
-  // is never more than there is.
+  // Does not ask for the element type, which costs as much as the rest: what is counted as one byte an
+  // element is never more than there is.
   int read(napi_env env, const napi_value* argv) {
     int64_t start, length;
     void* first;
@@ -133,7 +133,9 @@ struct Wide {
 
   int read(napi_env env, const napi_value* argv) {
     bool lossless;
-    if (napi_get_value_bigint_int64(env, argv[0], &value, &lossless) == napi_ok) return lossless ? 0 : -EINVAL;
+    if (napi_get_value_bigint_int64(env, argv[0], &value, &lossless) == napi_ok) {
+      return lossless ? 0 : -EINVAL;
+    }
     return read_int64(env, argv[0], &value);
   }
 };

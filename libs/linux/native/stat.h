@@ -1,13 +1,11 @@
 // stat(2) and statfs(2) results as an array of u64 words; src/stat.ts holds the same order.
 #pragma once
 
-#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "call.h"
+#include "kernel.h"
 
 namespace vm_linux {
 
@@ -20,7 +18,6 @@ int64_t fill(const Bytes& out, const uint64_t (&words)[count]) {
   return 0;
 }
 
-// By syscall(2) because glibc renamed these two functions in 2.33: the addon shall load on older ones.
 inline int64_t fill_stat(const Bytes& out, const struct stat& s) {
   return fill(out, {s.st_dev, s.st_ino, s.st_mode, s.st_nlink, s.st_uid, s.st_gid, s.st_rdev,
                     static_cast<uint64_t>(s.st_size), static_cast<uint64_t>(s.st_blksize),
@@ -33,28 +30,28 @@ inline int64_t fill_stat(const Bytes& out, const struct stat& s) {
 inline int64_t stat_descriptor(int fd, const Bytes& out) {
   struct stat s;
   if (out.size < stat_words * 8) return -EFAULT;
-  const int64_t result = retry([&] { return syscall(SYS_fstat, fd, &s); });
+  const int64_t result = retry([&] { return kernel_fstat(fd, &s); });
   return result < 0 ? result : fill_stat(out, s);
 }
 
 inline int64_t stat_name(int dirfd, const char* name, int flags, const Bytes& out) {
   struct stat s;
   if (out.size < stat_words * 8) return -EFAULT;
-  const int64_t result = retry([&] { return syscall(SYS_newfstatat, dirfd, name, &s, flags); });
+  const int64_t result = retry([&] { return kernel_fstatat(dirfd, name, &s, flags); });
   return result < 0 ? result : fill_stat(out, s);
 }
 
 inline int64_t statx_name(int dirfd, const char* name, int flags, const Bytes& out) {
-  struct statx s;
+  KernelStatx s;
   if (out.size < stat_words * 8) return -EFAULT;
-  const int64_t result = retry([&] { return statx(dirfd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &s); });
+  const unsigned mask = STATX_BASIC_STATS | STATX_BTIME;
+  const int64_t result = retry([&] { return kernel_statx(dirfd, name, flags, mask, &s); });
   if (result < 0) return result;
-  return fill(out, {makedev(s.stx_dev_major, s.stx_dev_minor), s.stx_ino, s.stx_mode, s.stx_nlink, s.stx_uid,
-                    s.stx_gid, makedev(s.stx_rdev_major, s.stx_rdev_minor), s.stx_size, s.stx_blksize,
-                    s.stx_blocks, static_cast<uint64_t>(s.stx_atime.tv_sec), s.stx_atime.tv_nsec,
-                    static_cast<uint64_t>(s.stx_mtime.tv_sec), s.stx_mtime.tv_nsec,
-                    static_cast<uint64_t>(s.stx_ctime.tv_sec), s.stx_ctime.tv_nsec,
-                    static_cast<uint64_t>(s.stx_btime.tv_sec), s.stx_btime.tv_nsec, s.stx_mask});
+  return fill(out, {makedev(s.dev_major, s.dev_minor), s.ino, s.mode, s.nlink, s.uid, s.gid,
+                    makedev(s.rdev_major, s.rdev_minor), s.size, s.blksize, s.blocks,
+                    static_cast<uint64_t>(s.atime.sec), s.atime.nsec, static_cast<uint64_t>(s.mtime.sec),
+                    s.mtime.nsec, static_cast<uint64_t>(s.ctime.sec), s.ctime.nsec,
+                    static_cast<uint64_t>(s.btime.sec), s.btime.nsec, s.mask});
 }
 
 inline int64_t set_times(int dirfd, const char* name, const struct timespec (&times)[2], int flags) {

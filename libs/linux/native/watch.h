@@ -38,10 +38,12 @@ inline void watch_end(Watch* watch) {
   close(watch->fd);  // at once, for the file to end when its owner closes it
 }
 
-inline void watch_cleanup(napi_async_cleanup_hook_handle, void* watch) { watch_end(static_cast<Watch*>(watch)); }
+inline void watch_cleanup(napi_async_cleanup_hook_handle, void* watch) {
+  watch_end(static_cast<Watch*>(watch));
+}
 
-// libuv gives up a descriptor in error with a negative status; so reported, its owner's next call on the
-// descriptor learns which error it is.
+// A descriptor in error stops the poll with a negative status, which does not say which error it is: reported as
+// everything at once, it makes the owner's next call on the descriptor fail and tell.
 inline void watch_seen(uv_poll_t* poll, int status, int events) {
   auto* watch = static_cast<Watch*>(uv_handle_get_data(poll));
   napi_env env = watch->env;
@@ -79,7 +81,8 @@ inline napi_value watch_open(napi_env env, napi_callback_info info) {
   auto* watch = static_cast<Watch*>(calloc(1, sizeof(Watch)));
   auto* poll = static_cast<uv_poll_t*>(calloc(1, uv_handle_size(UV_POLL)));
   const int own = static_cast<int>(once([&] { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }));
-  const int error = watch == nullptr || poll == nullptr ? -ENOMEM : own < 0 ? own : uv_poll_init(loop, poll, own);
+  const bool memory = watch != nullptr && poll != nullptr;
+  const int error = !memory ? -ENOMEM : own < 0 ? own : uv_poll_init(loop, poll, own);
   if (error != 0) {
     if (own >= 0) close(own);
     free(watch);
