@@ -1,4 +1,13 @@
 export type { DuplexLike } from './byte-stream.ts';
+export type { FileAttributes, RemoteFileSystemStatus } from './client/attributes.ts';
+export { type AttachOptions, Client, type ConnectOptions } from './client/client.ts';
+export { ConnectionError, type ConnectionErrorCode } from './client/connection-error.ts';
+export type { DirectoryEntry } from './client/directory-entry.ts';
+export type { Path } from './client/path.ts';
+export { RawClient } from './client/raw-client.ts';
+export { type FsyncOptions, type GetattrOptions, type Lock, RemoteFile } from './client/remote-file.ts';
+export { type CreateOptions, type OpenOptions, RemoteNode } from './client/remote-node.ts';
+export type { CallOptions, Reply, Request } from './client/request.ts';
 export { Errno, type ErrnoName, errnoName, P9Error } from './errno.ts';
 export type {
   AttachRequest,
@@ -25,6 +34,7 @@ export {
   type ServerOptions,
   SMALL_MSIZE,
 } from './server/session.ts';
+export { decode, encode, encodeInto, messageNameOf, sizeOf } from './wire/codec.ts';
 export {
   GetattrMask,
   LockFlags,
@@ -35,4 +45,14 @@ export {
   UNLINK_DIRECTORY,
   XattrFlags,
 } from './wire/flags.ts';
+export {
+  type Message,
+  type MessageName,
+  MessageType,
+  messages,
+  NOFID,
+  NOTAG,
+  VERSION,
+} from './wire/messages.ts';
 export { Qid, QidType } from './wire/qid.ts';
+export { WireError, type WireErrorCode } from './wire/wire-error.ts';

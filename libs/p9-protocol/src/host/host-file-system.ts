@@ -77,8 +77,7 @@ export interface HostFileSystemOptions {
 /** An open file of the host. */
 export class HostFile {
   fd = -1;
-  /** The node that has no descriptor but this file's. */
-  borrower: HostNode | undefined;
+  node: HostNode | undefined;
   /** Directories: the cookie at which the descriptor stands, -1n if unknown. */
   position = 0n;
   deviceBits = 0;
@@ -192,29 +191,30 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
       return node.kind === S_IFLNK ? -Errno.ELOOP : -Errno.ENXIO;
     const path = this.#tree.descriptor(node);
     if (path < 0) return path;
-    const fd = reopen(path, hostOpenFlags(flags));
-    if (fd < 0) return fd;
+    let fd = reopen(path, hostOpenFlags(flags));
+    if (this.#tree.relieve(fd)) fd = reopen(path, hostOpenFlags(flags));
+    if (fd < 0) return fd === -Errno.EMFILE ? -Errno.ENFILE : fd;
     return this.#newFile(fd, node);
   }
 
   #newFile(fd: number, node: HostNode): HostFile {
     const file = this.#spareFiles.pop() ?? new HostFile();
     file.fd = fd;
+    file.node = node;
+    node.openFiles++;
     file.position = 0n;
     file.deviceBits = node.isDirectory ? this.#tree.deviceBits(node.deviceLow, node.deviceHigh) : 0;
     return file;
   }
 
   close(file: HostFile): void {
-    const { borrower } = file;
-    if (borrower !== undefined) {
-      // Other fids of the file need a descriptor; this fid is about to go.
-      borrower.fd = borrower.references > 1 ? reopen(file.fd, O_PATH) : -1;
-      if (borrower.fd < 0) borrower.fd = -1;
-      file.borrower = undefined;
-    }
+    const node = file.node as HostNode;
+    node.openFiles--;
+    // A node that was made with the file has no other descriptor. This fid is about to go, but further ones may need it.
+    if (node.fd === file.fd) node.fd = node.references > 1 ? Math.max(reopen(file.fd, O_PATH), -1) : -1;
     close(file.fd);
     file.fd = -1;
+    file.node = undefined;
     if (this.#spareFiles.length < SPARE_FILES) this.#spareFiles.push(file);
   }
 
@@ -261,11 +261,14 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     const at = this.#tree.descriptor(directory);
     if (at < 0) return at;
     const exclusively = hostOpenFlags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW;
-    const fd = openat(at, name.bytes, name.start, name.length, exclusively, mode & PERMISSIONS);
+    let fd = openat(at, name.bytes, name.start, name.length, exclusively, mode & PERMISSIONS);
+    if (this.#tree.relieve(fd)) {
+      fd = openat(at, name.bytes, name.start, name.length, exclusively, mode & PERMISSIONS);
+    }
     if (fd === -Errno.EEXIST && (flags & OpenFlags.exclusive) === 0) {
       return this.#openExisting(directory, name, flags);
     }
-    if (fd < 0) return fd;
+    if (fd < 0) return fd === -Errno.EMFILE ? -Errno.ENFILE : fd;
     const failed = this.#settle(fd, mode, gid);
     if (failed < 0) {
       close(fd);
@@ -273,9 +276,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
       return failed;
     }
     const node = this.#tree.adopt(directory, name, fd);
-    const file = this.#newFile(fd, node);
-    file.borrower = node;
-    return { node, file };
+    return { node, file: this.#newFile(fd, node) };
   }
 
   /** By O_PATH first: opening whatever stands at the name could wait for a FIFO or wake a device. */
@@ -351,7 +352,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     if (from < 0) return from;
     const to = this.#tree.descriptor(newDirectory);
     if (to < 0) return to;
-    return renameat2(
+    const failed = renameat2(
       from,
       oldName.bytes,
       oldName.start,
@@ -362,15 +363,13 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
       newName.length,
       0,
     );
+    if (failed === 0) this.#tree.renamed(oldDirectory, oldName, newDirectory, newName);
+    return failed;
   }
 
   rename(node: HostNode, newDirectory: HostNode, newName: Name): number {
     if (this.#readOnly) return -Errno.EROFS;
-    const failed = this.#byItsName(node, (parent, name) =>
-      this.renameat(parent, name, newDirectory, newName),
-    );
-    if (failed === 0) this.#tree.place(node, newDirectory, newName);
-    return failed;
+    return this.#byItsName(node, (parent, name) => this.renameat(parent, name, newDirectory, newName));
   }
 
   unlinkat(directory: HostNode, name: Name, flags: number): number {
@@ -429,7 +428,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   // What was just made
 
   #qidOfNew(directory: number, name: Name, mode: number | undefined, gid: number): Qid | number {
-    const fd = openat(directory, name.bytes, name.start, name.length, O_PATH | O_NOFOLLOW, 0);
+    const fd = this.#tree.openPath(directory, name.bytes, name.start, name.length);
     if (fd < 0) return fd;
     const failed = this.#settle(fd, mode, gid);
     close(fd);

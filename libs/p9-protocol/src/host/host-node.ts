@@ -28,6 +28,12 @@ export class HostNode implements FileNode {
   references = 0;
   /** Nodes that have it as parent. */
   children = 0;
+  /** Open files of it: while there are any it keeps its descriptor, since it may have lost its name. */
+  openFiles = 0;
+  /** Its place among all nodes. */
+  index = 0;
+  /** Whether the descriptor was used since `relieve` last came by. */
+  isRecent = false;
 
   get isDirectory(): boolean {
     return this.kind === S_IFDIR;
@@ -36,6 +42,23 @@ export class HostNode implements FileNode {
 
 /** Nodes kept for use again. */
 const SPARE_NODES = 4096;
+/** How many descriptors are given up at a time. */
+const RELIEF = 256;
+
+function isSameFile(a: HostNode, b: HostNode): boolean {
+  return (
+    a.inodeLow === b.inodeLow &&
+    a.inodeHigh === b.inodeHigh &&
+    a.deviceLow === b.deviceLow &&
+    a.deviceHigh === b.deviceHigh
+  );
+}
+
+function isName(name: Uint8Array, nameLength: number, { bytes, start, length }: Name): boolean {
+  if (nameLength !== length) return false;
+  for (let i = 0; i < length; i++) if (name[i] !== bytes[start + i]) return false;
+  return true;
+}
 
 /** The nodes of one filesystem: from the root down to whatever fids denote. */
 export class HostNodeTree {
@@ -43,6 +66,15 @@ export class HostNodeTree {
   /** The last fstat's words (`Stat` of @vm-tools/linux). */
   readonly stat = new Uint32Array(STAT_WORDS);
   readonly #spare: HostNode[] = [];
+  /** All nodes but the root, in no order. */
+  readonly #nodes: HostNode[] = [];
+  /** The two nodes whose descriptors were asked for last: in use by the operation at hand. */
+  #last: HostNode | undefined;
+  #beforeLast: HostNode | undefined;
+  /** From where a node is being found again. */
+  #ancestor: HostNode | undefined;
+  /** Where `relieve` goes on. */
+  #hand = 0;
   readonly #deviceIndexes = new Map<string, number>();
 
   /** @param fd an O_PATH descriptor of the root, owned from now on */
@@ -65,7 +97,7 @@ export class HostNodeTree {
   walk(directory: HostNode, name: Name): HostNode | number {
     const at = this.descriptor(directory);
     if (at < 0) return at;
-    const fd = openat(at, name.bytes, name.start, name.length, PATH_FLAGS, 0);
+    const fd = this.openPath(at, name.bytes, name.start, name.length);
     if (fd < 0) return fd;
     const failed = fstat(fd, this.stat);
     if (failed < 0) {
@@ -75,11 +107,19 @@ export class HostNodeTree {
     return this.adopt(directory, name, fd);
   }
 
+  /** An O_PATH descriptor of a directory's entry, not following symlinks, or a negative errno. */
+  openPath(directory: number, name: Uint8Array, start: number, length: number): number {
+    const fd = openat(directory, name, start, length, PATH_FLAGS, 0);
+    return fd < 0 && this.relieve(fd) ? openat(directory, name, start, length, PATH_FLAGS, 0) : fd;
+  }
+
   /** A node for what `fd` refers to, whose fstat is in `stat`: the entry `name` of a directory. */
   adopt(directory: HostNode, name: Name, fd: number): HostNode {
     const node = this.#spare.pop() ?? new HostNode();
     node.fd = fd;
     node.references = 1;
+    node.isRecent = true;
+    node.index = this.#nodes.push(node) - 1;
     this.place(node, directory, name);
     this.identify(node);
     return node;
@@ -164,10 +204,19 @@ export class HostNodeTree {
       if (node.children > 0) return;
       const { parent }: HostNode = node;
       node.parent = undefined;
-      if (this.#spare.length < SPARE_NODES) this.#spare.push(node);
+      this.#forget(node);
       if (parent !== undefined) parent.children--;
       node = parent;
     }
+  }
+
+  #forget(node: HostNode): void {
+    const last = this.#nodes.pop() as HostNode;
+    if (last !== node) {
+      this.#nodes[node.index] = last;
+      last.index = node.index;
+    }
+    if (this.#spare.length < SPARE_NODES) this.#spare.push(node);
   }
 
   /**
@@ -175,7 +224,49 @@ export class HostNodeTree {
    * A negative errno: ESTALE when something else has that name now.
    */
   descriptor(node: HostNode): number {
+    this.#beforeLast = this.#last;
+    this.#last = node;
+    node.isRecent = true;
     return node.fd >= 0 ? node.fd : this.#findAgain(node);
+  }
+
+  /**
+   * After a call failed for want of descriptors: gives up some that were not used lately, and says whether to try again. Files
+   * that are open keep theirs, and so do the two nodes whose descriptors were asked for last.
+   *
+   * @param errno negative, of the call that failed
+   */
+  relieve(errno: number): boolean {
+    if (errno !== -Errno.EMFILE && errno !== -Errno.ENFILE) return false;
+    const nodes = this.#nodes;
+    let freed = 0;
+    // Twice around: the first time may find nothing but recent ones.
+    for (let left = 2 * nodes.length; left > 0 && freed < RELIEF; left--) {
+      this.#hand = (this.#hand + 1) % nodes.length;
+      const node = nodes[this.#hand] as HostNode;
+      if (node.fd < 0 || node.openFiles > 0 || this.#isInUse(node)) continue;
+      if (node.isRecent) {
+        node.isRecent = false;
+        continue;
+      }
+      close(node.fd);
+      node.fd = -1;
+      freed++;
+    }
+    return freed > 0;
+  }
+
+  #isInUse(node: HostNode): boolean {
+    return node === this.#last || node === this.#beforeLast || node === this.#ancestor;
+  }
+
+  /** After a rename: nodes that were reached by the old name are to be found by the new one. */
+  renamed(oldDirectory: HostNode, oldName: Name, newDirectory: HostNode, newName: Name): void {
+    const moved = this.#nodes.filter(
+      ({ parent, name, nameLength }) =>
+        parent !== undefined && isSameFile(parent, oldDirectory) && isName(name, nameLength, oldName),
+    );
+    for (const node of moved) this.place(node, newDirectory, newName);
   }
 
   /** Gives up what `descriptor` found again for a node that no fid denotes. */
@@ -192,9 +283,10 @@ export class HostNodeTree {
     }
     if (ancestor === undefined) return -Errno.ESTALE;
     let at = ancestor.fd;
+    this.#ancestor = ancestor;
     for (let i = chain.length - 1; i >= 0; i--) {
       const step = chain[i] as HostNode;
-      const fd = openat(at, step.name, 0, step.nameLength, PATH_FLAGS, 0);
+      const fd = this.openPath(at, step.name, 0, step.nameLength);
       if (at !== ancestor.fd) close(at);
       if (fd < 0) return fd;
       const failed = fstat(fd, this.stat);
@@ -205,6 +297,7 @@ export class HostNodeTree {
       at = fd;
     }
     node.fd = at;
+    node.isRecent = true;
     return at;
   }
 
