@@ -12,9 +12,6 @@ const NO_NAME = new Uint8Array(0);
 const NO_ID = 0xffffffff;
 const PERMISSIONS = 0o7777;
 
-/** Bit of stx_mask: the time of birth is known (statx(2)). */
-const STATX_BTIME = 0x800;
-
 /** Every 64-bit field that is passed on as it is: its place among the words of a stat, and in an Rgetattr. */
 const WIDE_FIELDS = new Uint32Array(
   (
@@ -49,7 +46,7 @@ export function writeAttributes(
   for (let i = 0; i < WIDE_FIELDS.length; i += 2) {
     copyWide(view, base + (WIDE_FIELDS[i + 1] as number), stat, WIDE_FIELDS[i] as number);
   }
-  if (withBirth && ((stat[Stat.mask] as number) & STATX_BTIME) !== 0) {
+  if (withBirth && ((stat[Stat.mask] as number) & constants.STATX_BTIME) !== 0) {
     copyWide(view, base + attributeOffsets.btimeSec, stat, Stat.btimeSec);
     copyWide(view, base + attributeOffsets.btimeNsec, stat, Stat.btimeNsec);
     attributes.valid = GetattrMask.basic | GetattrMask.btime;

@@ -43,7 +43,7 @@ import { GetattrMask, OpenFlags, UNLINK_DIRECTORY } from '../wire/flags.ts';
 import { Qid } from '../wire/qid.ts';
 import { changeAttributes, writeAttributes } from './host-attributes.ts';
 import { DirectoryReader } from './host-directory.ts';
-import { findLock, setLock } from './host-lock.ts';
+import { HostLocks, type LockableFile } from './host-lock.ts';
 import { type HostNode, HostNodeTree } from './host-node.ts';
 import { readXattr, readXattrNames } from './host-xattr.ts';
 import { IdMap } from './id-map.ts';
@@ -75,9 +75,10 @@ export interface HostFileSystemOptions {
 }
 
 /** An open file of the host. */
-export class HostFile {
+export class HostFile implements LockableFile {
   fd = -1;
   node: HostNode | undefined;
+  locks: LockableFile['locks'];
   /** Directories: the cookie at which the descriptor stands, -1n if unknown. */
   position = 0n;
   deviceBits = 0;
@@ -101,6 +102,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   readonly #deviceNodes: boolean;
   readonly #umask: number;
   readonly #directories = new DirectoryReader();
+  readonly #locks = new HostLocks();
   readonly #statfs = new Uint32Array(STATFS_WORDS);
   readonly #spareFiles: HostFile[] = [];
 
@@ -208,6 +210,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   }
 
   close(file: HostFile): void {
+    if (file.locks !== undefined) this.#locks.close(file);
     const node = file.node as HostNode;
     node.openFiles--;
     // A node that was made with the file has no other descriptor. This fid is about to go, but further ones may need it.
@@ -241,11 +244,11 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   }
 
   lock(file: HostFile, request: LockRequest): number {
-    return setLock(file.fd, request);
+    return this.#locks.set(file, request);
   }
 
   getlock(file: HostFile, request: LockRequest): LockDescription | number {
-    return findLock(file.fd, request);
+    return this.#locks.find(file, request);
   }
 
   // Names

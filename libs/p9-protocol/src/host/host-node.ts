@@ -1,4 +1,4 @@
-import { close, constants, fstat, openat, STAT_WORDS, Stat } from '@vm-tools/linux';
+import { close, constants, fstat, openat, STAT_WORDS, Stat, statx } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { FileNode } from '../filesystem.ts';
 import type { Name } from '../name.ts';
@@ -9,7 +9,7 @@ const { S_IFMT, S_IFDIR, S_IFLNK } = constants;
 
 /**
  * A file of the host, held by an O_PATH descriptor and never by its path. The chain of parents and names, by which it was
- * reached, serves to find it again when the descriptor was given up, and is then checked against device and inode.
+ * reached, serves to find it again when the descriptor was given up, and is then checked against device, inode and time of birth.
  */
 export class HostNode implements FileNode {
   readonly qid = new Qid();
@@ -24,6 +24,9 @@ export class HostNode implements FileNode {
   deviceHigh = 0;
   inodeLow = 0;
   inodeHigh = 0;
+  /** When the file was made, as far as known (0: not): inode numbers are used again. Taken when the descriptor is given up. */
+  birthSec = 0;
+  birthNsec = 0;
   /** Fids that denote the node. */
   references = 0;
   /** Nodes that have it as parent. */
@@ -119,6 +122,7 @@ export class HostNodeTree {
     node.fd = fd;
     node.references = 1;
     node.isRecent = true;
+    node.birthSec = 0;
     node.index = this.#nodes.push(node) - 1;
     this.place(node, directory, name);
     this.identify(node);
@@ -249,11 +253,20 @@ export class HostNodeTree {
         node.isRecent = false;
         continue;
       }
+      this.#noteBirth(node);
       close(node.fd);
       node.fd = -1;
       freed++;
     }
     return freed > 0;
+  }
+
+  #noteBirth(node: HostNode): void {
+    const { stat } = this;
+    const failed = statx(node.fd, node.name, 0, 0, constants.AT_EMPTY_PATH, stat);
+    const isKnown = failed === 0 && ((stat[Stat.mask] as number) & constants.STATX_BTIME) !== 0;
+    node.birthSec = isKnown ? (stat[Stat.btimeSec] as number) : 0;
+    node.birthNsec = isKnown ? (stat[Stat.btimeNsec] as number) : 0;
   }
 
   #isInUse(node: HostNode): boolean {
@@ -289,8 +302,8 @@ export class HostNodeTree {
       const fd = this.openPath(at, step.name, 0, step.nameLength);
       if (at !== ancestor.fd) close(at);
       if (fd < 0) return fd;
-      const failed = fstat(fd, this.stat);
-      if (failed < 0 || !this.isSame(step)) {
+      const failed = statx(fd, step.name, 0, 0, constants.AT_EMPTY_PATH, this.stat);
+      if (failed < 0 || !this.isSame(step) || !this.#isSameBirth(step)) {
         close(fd);
         return failed < 0 ? failed : -Errno.ESTALE;
       }
@@ -299,6 +312,11 @@ export class HostNodeTree {
     node.fd = at;
     node.isRecent = true;
     return at;
+  }
+
+  #isSameBirth({ birthSec, birthNsec }: HostNode): boolean {
+    if (birthSec === 0) return true;
+    return this.stat[Stat.btimeSec] === birthSec && this.stat[Stat.btimeNsec] === birthNsec;
   }
 
   /** Whether `stat` is of this node's file. */
