@@ -38,7 +38,7 @@ describe('a log as text', () => {
     const lines: string[] = [];
     const error = Object.assign(new Error('it broke'), { code: 'EIO' });
     logTo(lines).error('failed', { error, size: 12n, peer: { pid: 1 } });
-    expect(lines[0]).toContain('failed error="it broke (EIO)" size=12 peer="{\\"pid\\":1}"');
+    expect(lines[0]).toContain('failed error="it broke (EIO)" size=12 peer.pid=1');
   });
 
   it('leaves time and program to the journal, and gives it the priority', () => {

@@ -73,10 +73,20 @@ function isJournal(fd: number): boolean {
 }
 
 function textOf(message: string, fields: LogFields): string {
-  const words = Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => ` ${name}=${textValue(value)}`);
+  const words = Object.entries(fields).flatMap(([name, value]) =>
+    isRecord(value)
+      ? Object.entries(value).map(([key, member]) => textWord(`${name}.${key}`, member))
+      : textWord(name, value),
+  );
   return escapeControls(message + words.join(''));
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function textWord(name: string, value: unknown): string {
+  return value === undefined ? '' : ` ${name}=${textValue(value)}`;
 }
 
 function textValue(value: unknown): string {

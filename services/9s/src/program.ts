@@ -1,0 +1,100 @@
+import {
+  addressFor,
+  defineProgram,
+  InvalidValue,
+  packageVersion,
+  serviceEnvironment,
+  wholeNumber,
+} from '@vm-tools/daemon';
+
+// The highest number of 32 bits is no id: chown(2) takes it for "unchanged".
+const MAX_ID = 0xfffffffe;
+const id = wholeNumber({ max: MAX_ID });
+
+export type IdPair = readonly [host: number, client: number];
+
+/** Command line, help text, man page and completion of 9s. */
+export const program = defineProgram({
+  name: '9s',
+  section: 8,
+  version: () => packageVersion(new URL('../package.json', import.meta.url)),
+  summary: 'serve a directory over 9P2000.L',
+  description: [
+    'Clients see the directory and what is below it, and never anything else: symbolic links are theirs to follow. ' +
+      'Files are created with exactly the mode that the client asks for.',
+  ],
+  options: {
+    root: {
+      short: 'r',
+      value: 'DIR',
+      required: true,
+      completes: 'directory',
+      description: 'the directory to serve',
+    },
+    readOnly: { description: 'refuse every change with EROFS' },
+    uidMap: {
+      value: 'HOST:CLIENT',
+      repeatable: true,
+      parse: idPair,
+      description: 'show user HOST to clients as user CLIENT, and the other way round',
+    },
+    gidMap: {
+      value: 'HOST:CLIENT',
+      repeatable: true,
+      parse: idPair,
+      description: 'the same for groups',
+    },
+    socketGid: {
+      value: 'GID',
+      parse: id,
+      description: 'give the Unix socket to this group, with mode 0660; without it its mode is 0600',
+    },
+    msize: {
+      value: 'BYTES',
+      parse: wholeNumber({ min: 4096, max: 1 << 26 }),
+      default: '1048576',
+      description: 'the largest message; clients may ask for less',
+    },
+    maxConnections: {
+      value: 'N',
+      parse: wholeNumber({ min: 1, max: 1024 }),
+      default: '64',
+      description: 'how many clients at once; each has a thread, further ones are turned away',
+    },
+    insecureListen: { description: 'allow TCP beyond loopback, though nothing is encrypted or asked for' },
+  },
+  operands: {
+    listen: {
+      optional: true,
+      parse: addressFor('listen'),
+      description: 'where to listen; without it, on the sockets that the service manager passes',
+      forms: [
+        ['unix:/PATH', 'a Unix socket, which is made, and removed at the end'],
+        ['unix-abstract:NAME', 'a Unix socket without a file: everyone on this machine can connect'],
+        ['unix-fd:N', 'an inherited descriptor: a stream socket that listens'],
+        ['tcp:HOST:PORT', 'TCP, as in tcp:127.0.0.1:564 and tcp:[::1]:564'],
+      ],
+      beginnings: ['unix:', 'unix-abstract:', 'unix-fd:', 'tcp:'],
+    },
+  },
+  environment: serviceEnvironment,
+  examples: [
+    ['9s --root /srv/projects unix:/run/projects.9p', 'serve a directory on a Unix socket'],
+    [
+      'mount -t 9p -o trans=unix,version=9p2000.L,msize=1048576 /run/projects.9p /mnt',
+      'mount it on the same machine',
+    ],
+    [
+      '9s --root /srv --read-only --uid-map 1000:0 unix:/run/srv.9p',
+      'show the files of user 1000 as those of root, and let nobody change them',
+    ],
+  ],
+});
+
+function idPair(text: string): IdPair {
+  const [host, client, more] = text.split(':');
+  if (host === undefined || client === undefined || more !== undefined) {
+    throw new InvalidValue(`${JSON.stringify(text)} is not a pair`, { remedy: 'HOST:CLIENT, as in 1000:0' });
+  }
+  return [id(host), id(client)];
+}
