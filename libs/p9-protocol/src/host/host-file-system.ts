@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { fdatasync, fsync, readFileSync } from 'node:fs';
 import {
   chmod,
   close,
   constants,
   fchownat,
-  fdatasync,
   fstat,
   fstatfs,
-  fsync,
   linkat,
   mkdirat,
   mknodat,
@@ -92,7 +90,7 @@ const SPARE_FILES = 1024;
  * component at a time, without following symlinks: nothing outside the root is reached. Only regular files and
  * directories are ever opened; devices, FIFOs and sockets are the client's kernel's business.
  *
- * Of one thread and served by its calls alone: every method answers at once.
+ * All methods but `fsync` answer at once.
  */
 export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   readonly #tree: HostNodeTree;
@@ -239,8 +237,10 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     return 0;
   }
 
-  fsync(file: HostFile, dataOnly: boolean): number {
-    return dataOnly ? fdatasync(file.fd) : fsync(file.fd);
+  /** A disk takes its time: the call waits in a thread of libuv's pool, and other requests are served meanwhile. */
+  fsync(file: HostFile, dataOnly: boolean): Promise<number> {
+    const sync = dataOnly ? fdatasync : fsync;
+    return new Promise((resolve) => sync(file.fd, (error) => resolve(error?.errno ?? 0)));
   }
 
   lock(file: HostFile, request: LockRequest): number {
