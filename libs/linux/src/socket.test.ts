@@ -60,10 +60,26 @@ describe('send and recv', () => {
       expect(shutdown(a, SHUT_WR)).toBe(0);
       expect(recv(b, buffer, 0, 8, 0)).toBe(0);
       expect(shutdown(a, SHUT_RDWR)).toBe(0);
-      // MSG_NOSIGNAL: an error, not a SIGPIPE
       expect(send(b, buffer, 0, 8, 0)).toBe(-Errno.EPIPE);
       expect(sendv(b, buffer, Uint32Array.of(0, 8), 1, 0)).toBe(-Errno.EPIPE);
     }));
+
+  test('to a peer that is gone raise no signal', async () => {
+    let signals = 0;
+    const count = () => signals++;
+    process.on('SIGPIPE', count);
+    withPair((a, b) => {
+      shutdown(b, SHUT_RDWR);
+      send(a, Buffer.from('x'), 0, 1, 0);
+      sendv(a, Buffer.from('x'), Uint32Array.of(0, 1), 1, 0);
+    });
+    // Signals are told in the order in which they came.
+    const later = new Promise((resolve) => process.once('SIGUSR2', resolve));
+    process.kill(process.pid, 'SIGUSR2');
+    await later;
+    process.off('SIGPIPE', count);
+    expect(signals).toBe(0);
+  });
 
   test('give a negative errno', () => {
     const buffer = Buffer.alloc(8);
