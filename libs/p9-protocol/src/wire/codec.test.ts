@@ -157,6 +157,12 @@ describe('any bytes', () => {
     const frame = encode({ message: 'Rread', tag: 1, data: new Uint8Array(100) });
     const message = decode(frame) as Message<'Rread'>;
     expect(message.data.buffer).toBe(frame.buffer);
+    expect(message.data.byteOffset).toBe(11);
+  });
+
+  test('and plain ones, also when the frame is a Buffer', () => {
+    const frame = Buffer.from(encode({ message: 'Rread', tag: 1, data: new Uint8Array([1, 2]) }));
+    expect(decode(frame)).toStrictEqual({ message: 'Rread', tag: 1, data: new Uint8Array([1, 2]) });
   });
 });
 

@@ -321,7 +321,9 @@ function take(cursor: Cursor, field: string, type: FieldType): unknown {
 
 function takeBytes(cursor: Cursor, field: string, length: number, index?: number): Uint8Array {
   const at = advance(cursor, field, length, index);
-  return cursor.frame.subarray(at, at + length);
+  const { frame } = cursor;
+  // Not `subarray`: that of a Buffer is a Buffer, whose `slice` is not a copy.
+  return new Uint8Array(frame.buffer, frame.byteOffset + at, length);
 }
 
 /** Where the next `length` bytes are; moves past them. */

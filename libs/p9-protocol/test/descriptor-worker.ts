@@ -1,0 +1,21 @@
+import { type MessagePort, parentPort } from 'node:worker_threads';
+import { HostFileSystem, type HostFileSystemOptions } from '../src/host/host-file-system.ts';
+import { serveDescriptor } from '../src/host/serve-descriptor.ts';
+
+/** A thread that serves the connections it is sent, one after the other. See `served.ts`. */
+
+export interface WorkerStart {
+  fd: number;
+  options: HostFileSystemOptions;
+  server: object;
+  /** Told how the connection ended. */
+  port: MessagePort;
+}
+
+parentPort?.on('message', async ({ fd, options, server, port }: WorkerStart) => {
+  const fs = new HostFileSystem(options);
+  const end = await serveDescriptor(fd, fs, server);
+  fs[Symbol.dispose]();
+  port.postMessage(end);
+  port.close();
+});

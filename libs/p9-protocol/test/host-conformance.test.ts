@@ -1,0 +1,15 @@
+import { describe, test } from 'vitest';
+import { describeFileSystem } from './conformance.ts';
+import { scratchDirectory } from './scratch-directory.ts';
+import { serveHostToClient } from './served.ts';
+
+for (const transport of ['stream', 'descriptor'] as const) {
+  const serveIt = () => serveHostToClient(transport, { root: scratchDirectory() });
+  describeFileSystem(`HostFileSystem by ${transport}`, serveIt, { describe, test });
+}
+
+describeFileSystem(
+  'HostFileSystem with the smallest usual msize',
+  () => serveHostToClient('stream', { root: scratchDirectory() }, { msize: 4096 }),
+  { describe, test },
+);

@@ -1,0 +1,95 @@
+import { Socket } from 'node:net';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { close, constants, socketpair } from '@vm-tools/linux';
+import { Client } from '../src/client/client.ts';
+import type { RemoteNode } from '../src/client/remote-node.ts';
+import { HostFileSystem, type HostFileSystemOptions } from '../src/host/host-file-system.ts';
+import { serveThreaded } from '../src/host/serve-threaded.ts';
+import type { Connection, ConnectionEnd } from '../src/server/connection.ts';
+import { serve } from '../src/server/serve.ts';
+import type { ServerOptions } from '../src/server/session.ts';
+import type { WorkerStart } from './descriptor-worker.ts';
+
+/**
+ * - `stream`: on this event loop, over a Node socket
+ * - `descriptor`: in a blocked thread that all tests of a file use one after the other, which spares its start
+ * - `thread`: in a thread of its own, as `serveThreaded` makes it
+ */
+export type Transport = 'stream' | 'descriptor' | 'thread';
+
+export interface Served {
+  /** The client's end, nothing said over it yet. */
+  socket: Socket;
+  connection: Pick<Connection, 'ended'>;
+  /** Hangs up, and waits for the server to be done. */
+  end(): Promise<void>;
+}
+
+export interface ServedClient extends Served {
+  client: Client;
+  root: RemoteNode;
+}
+
+/** A directory of the host served over a socket pair. */
+export function serveHost(
+  transport: Transport,
+  options: HostFileSystemOptions,
+  server: Omit<ServerOptions, 'onWarning'> = {},
+): Served {
+  const [ours, theirs] = socketpair(constants.AF_UNIX, constants.SOCK_STREAM);
+  const socket = new Socket({ fd: ours });
+  // A hard end of a connection may reset it; each test looks at what it gets itself.
+  socket.on('error', () => {});
+  if (transport === 'thread') {
+    const connection = serveThreaded(theirs, { options, server });
+    return { socket, connection, end: () => hangUp(socket, connection) };
+  }
+  if (transport === 'descriptor') {
+    const connection = serveByWorker(theirs, options, server);
+    return { socket, connection, end: () => hangUp(socket, connection) };
+  }
+  const fs = new HostFileSystem(options);
+  const connection = serve(new Socket({ fd: theirs }), fs, server);
+  const end = async () => {
+    await hangUp(socket, connection);
+    fs[Symbol.dispose]();
+  };
+  return { socket, connection, end };
+}
+
+/** The same with a client that has attached. */
+export async function serveHostToClient(
+  transport: Transport,
+  options: HostFileSystemOptions,
+  { server = {}, msize }: { server?: Omit<ServerOptions, 'onWarning'>; msize?: number } = {},
+): Promise<ServedClient> {
+  const served = serveHost(transport, options, server);
+  const client = await Client.connect({ stream: served.socket, ...(msize === undefined ? {} : { msize }) });
+  return { ...served, client, root: await client.attach() };
+}
+
+async function hangUp(socket: Socket, connection: Pick<Connection, 'ended'>): Promise<void> {
+  socket.destroy();
+  await connection.ended;
+}
+
+let worker: Worker | undefined;
+
+/** The worker of this test file serves one connection at a time: each test ends its own before the next begins. */
+function serveByWorker(
+  fd: number,
+  options: HostFileSystemOptions,
+  server: object,
+): Pick<Connection, 'ended'> {
+  const { port1, port2 } = new MessageChannel();
+  const ended = new Promise<ConnectionEnd>((resolve) => port1.once('message', resolve));
+  void ended.then(() => {
+    close(fd);
+    port1.close();
+  });
+  worker ??= new Worker(new URL('./descriptor-worker.ts', import.meta.url));
+  worker.unref();
+  const start: WorkerStart = { fd, options, server, port: port2 };
+  worker.postMessage(start, [port2]);
+  return { ended };
+}
