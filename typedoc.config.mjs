@@ -23,6 +23,11 @@ export default {
   excludePrivate: true,
   excludeInternal: true,
   includeVersion: false,
+  disableGit: true,
+  basePath: '.',
+  gitRevision: 'main',
+  sourceLinkTemplate: 'https://github.com/vm-tools/vm-tools/blob/{gitRevision}/{path}#L{line}',
+  treatWarningsAsErrors: true,
   plugin: [
     (app) => {
       app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
