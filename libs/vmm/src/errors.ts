@@ -35,6 +35,12 @@ export class ProgramNotFoundError extends VmmError {
   }
 }
 
+/** What is known when a VM disappoints; all of it goes into the message. */
+export interface VmCircumstances extends ErrorOptions {
+  /** The last lines of the console. */
+  readonly consoleTail: string;
+}
+
 /** The VM ended while something of it was awaited. */
 export class VmExitedError extends VmmError {
   override readonly name = 'VmExitedError';
@@ -42,10 +48,10 @@ export class VmExitedError extends VmmError {
   /** What the VMM wrote to its standard error, its last 16 KiB. */
   readonly stderr: string;
 
-  constructor(what: string, exit: VmExit, stderr: string, consoleTail: string, options?: ErrorOptions) {
-    super('ERR_VM_EXITED', paragraphs(`${what}: the VM ${describeExit(exit)}`, stderr, consoleTail), options);
-    this.exit = exit;
-    this.stderr = stderr;
+  constructor(what: string, more: VmCircumstances & { readonly exit: VmExit; readonly stderr: string }) {
+    super('ERR_VM_EXITED', paragraphs(`${what}: the VM ${describeExit(more.exit)}`, more), more);
+    this.exit = more.exit;
+    this.stderr = more.stderr;
   }
 }
 
@@ -54,9 +60,9 @@ export class VmTimeoutError extends VmmError {
   override readonly name = 'VmTimeoutError';
   readonly timeoutMs: number;
 
-  constructor(what: string, timeoutMs: number, consoleTail: string, options?: ErrorOptions) {
-    super('ERR_VM_TIMEOUT', paragraphs(`${what}: not within ${timeoutMs} ms`, '', consoleTail), options);
-    this.timeoutMs = timeoutMs;
+  constructor(what: string, more: VmCircumstances & { readonly timeoutMs: number }) {
+    super('ERR_VM_TIMEOUT', paragraphs(`${what}: not within ${more.timeoutMs} ms`, more), more);
+    this.timeoutMs = more.timeoutMs;
   }
 }
 
@@ -74,11 +80,14 @@ export class QmpError extends VmmError {
   }
 }
 
-export function describeExit({ code, signal }: VmExit): string {
+function describeExit({ code, signal }: VmExit): string {
   return signal === null ? `exited with status ${code}` : `was ended by ${signal}`;
 }
 
-function paragraphs(what: string, stderr: string, consoleTail: string): string {
+function paragraphs(
+  what: string,
+  { stderr = '', consoleTail }: VmCircumstances & { readonly stderr?: string },
+): string {
   const parts = [what];
   if (stderr.trim() !== '') parts.push(`It wrote:\n${indented(stderr)}`);
   if (consoleTail.trim() !== '') parts.push(`Its console ends with:\n${indented(consoleTail)}`);

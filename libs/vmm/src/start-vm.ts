@@ -31,12 +31,12 @@ export async function startVm(options: VmOptions & StartOptions): Promise<Vm> {
     if (!(await within(1000, vm.exited))) await vm.kill();
     const exit = await vm.exited;
     signal?.throwIfAborted();
-    const tail = vm.console.tail();
-    if (late) throw new VmTimeoutError('starting QEMU', startTimeoutMs, tail, { cause });
-    throw (
-      notFoundByShell(exit.code, options) ??
-      new VmExitedError('starting QEMU', exit, vm.stderr, tail, { cause })
-    );
+    const consoleTail = vm.console.tail();
+    const what = 'starting QEMU';
+    if (late) throw new VmTimeoutError(what, { timeoutMs: startTimeoutMs, consoleTail, cause });
+    const notFound = notFoundByShell(exit.code, options);
+    if (notFound) throw notFound;
+    throw new VmExitedError(what, { exit, stderr: vm.stderr, consoleTail, cause });
   } finally {
     clearTimeout(timer);
   }

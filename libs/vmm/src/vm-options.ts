@@ -45,7 +45,10 @@ export interface VmOptions {
   readonly initrd?: string;
   /** Kernel command line; a list is joined with blanks. */
   readonly cmdline?: string | readonly string[];
-  /** Default `microvm`: virtio-mmio devices, no PCI, no legacy hardware but one serial port. `q35` has PCI devices. */
+  /**
+   * Default `q35`: PCI devices. `microvm`: virtio-mmio devices, no PCI, one serial port; it starts sooner, but has no
+   * reference clock: without KVM, tell the kernel the host's TSC frequency (`tsc_early_khz=`), or it may hang on a busy host.
+   */
   readonly machine?: 'microvm' | 'q35';
   /** Default `tcg`. `kvm` fails where it is absent; `auto` takes KVM if QEMU can initialise it. */
   readonly accel?: 'tcg' | 'kvm' | 'auto';

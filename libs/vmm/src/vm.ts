@@ -33,8 +33,12 @@ export class Vm implements AsyncDisposable {
     });
     this.qmp = new QmpClient(qemu.qmp);
     this.console = new VmConsole(qemu.console, consoleBytes, {
-      timedOut: (what, timeoutMs) => new VmTimeoutError(what, timeoutMs, this.console.tail()),
-      ended: async (what) => new VmExitedError(what, await this.exited, this.#stderr, this.console.tail()),
+      timedOut: (what, timeoutMs) =>
+        new VmTimeoutError(what, { timeoutMs, consoleTail: this.console.tail() }),
+      ended: async (what) => {
+        const exit = await this.exited;
+        return new VmExitedError(what, { exit, stderr: this.#stderr, consoleTail: this.console.tail() });
+      },
     });
     // A port's error is its user's to see; but one that nobody looks at must not end this program.
     for (const port of qemu.ports.values()) {

@@ -1,0 +1,147 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type StartOptions, startVm, type VmOptions } from '@vm-tools/vmm';
+import { AGENT_PORT } from './agent-client.ts';
+import { Guest } from './guest.ts';
+import { filesArchive, type GuestFiles, initramfs, repositoryNode, rootDisk } from './image.ts';
+import { guestKernel } from './kernel.ts';
+import { nativeProgram } from './native.ts';
+import { shareForwards } from './p9-mount.ts';
+import { runProgram, type ToolOptions } from './tool.ts';
+
+/** What a guest has in it. Each set is built once and kept in `.cache/guest`. */
+export interface GuestContents {
+  /** Debian packages; their dependencies come along, their installation scripts are not run. */
+  readonly packages?: readonly string[];
+  /** The repository's Node.js as /usr/local/bin/node, or another binary of the host. */
+  readonly node?: boolean | string;
+  /** Kernel modules to load, with parameters: `'vsock_loopback'`, `'ramoops mem_size=0x400000'`. */
+  readonly modules?: readonly string[];
+  /** Of QEMU; default `microvm`. */
+  readonly machine?: 'microvm' | 'q35';
+}
+
+export interface GuestOptions extends GuestContents {
+  /** Put into the guest at this boot, by guest path. Contents given as bytes are executable. */
+  readonly files?: GuestFiles;
+  /** 9P servers of the host, by a name for `mount9p`: paths of their Unix sockets. They may come and go. */
+  readonly p9?: Readonly<Record<string, string>>;
+  /** MiB; default 512, with Node.js 1024. */
+  readonly memory?: number;
+  readonly cpus?: number;
+  /** Added to the kernel's command line. */
+  readonly cmdline?: string;
+  /** Further options of the VM; disks come after the root disk. */
+  readonly vm?: Omit<Partial<VmOptions & StartOptions>, 'kernel' | 'initrd' | 'cmdline' | 'signal'>;
+  /** Ends the guest, whenever it fires. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds that the boot may take, without building; default 120,000. */
+  readonly timeoutMs?: number;
+}
+
+/** What a guest boots from. */
+export interface PreparedGuest {
+  readonly kernel: string;
+  readonly initrd: string;
+  /** Undefined when the initramfs is all there is. */
+  readonly rootDisk: string | undefined;
+}
+
+const modulesFor = {
+  microvm: ['virtio_mmio'],
+  q35: ['virtio_pci'],
+  any: ['virtio_console', 'virtio_net', '9p', '9pnet_fd'],
+  disk: ['virtio_blk', 'ext4'],
+};
+
+/** Each of these was measured to shorten the boot on an emulated CPU, or keeps the console quiet until then. */
+const cmdline = [
+  'console=ttyS0 quiet panic=-1 reboot=t',
+  'mitigations=off cryptomgr.notests random.trust_cpu=on nokaslr tsc=reliable',
+  'apparmor=0 audit=0',
+];
+
+/** Downloads and builds what a guest with these contents needs and has not got. */
+export async function prepareGuest(
+  { packages = [], node = false, modules = [], machine = 'microvm' }: GuestContents = {},
+  options: ToolOptions = {},
+): Promise<PreparedGuest> {
+  const nodeBinary = node === true ? repositoryNode() : node || undefined;
+  const hasDisk = packages.length > 0 || nodeBinary !== undefined;
+  const kernel = await guestKernel(options);
+  const loaded = [...modulesFor[machine], ...modulesFor.any, ...(hasDisk ? modulesFor.disk : []), ...modules];
+  return {
+    kernel: kernel.vmlinux,
+    initrd: await initramfs(kernel, loaded, options),
+    rootDisk: hasDisk ? await rootDisk({ packages, node: nodeBinary }, options) : undefined,
+  };
+}
+
+/**
+ * Boots a guest and resolves when programs can run in it. Without network but for its 9P shares, without root, without KVM.
+ * Rejects with ToolError (what is absent and how to install it), GuestError or the signal's reason; nothing is left then.
+ */
+export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
+  const { files = {}, p9 = {}, signal, timeoutMs = 120_000, vm: more = {} } = options;
+  const prepared = await prepareGuest(options, { signal });
+  const { addresses, forwards } = await shareForwards(p9, { signal });
+  const root = prepared.rootDisk === undefined ? [] : [{ path: prepared.rootDisk, snapshot: true }];
+  const network = forwards.length > 0 || more.network ? { network: { ...more.network, forwards } } : {};
+  const words = [
+    ...cmdline,
+    `tsc_early_khz=${await tscFrequency({ signal })}`,
+    ...(root.length > 0 ? ['vmtools.root=/dev/vda'] : []),
+    ...(network.network ? ['vmtools.net=1'] : []),
+    options.cmdline ?? '',
+  ];
+  await using initrd = await withFiles(prepared.initrd, files, root.length > 0 ? 'overlay/' : '');
+  const vm = await startVm({
+    ...more,
+    ...network,
+    kernel: prepared.kernel,
+    initrd: initrd.path,
+    cmdline: words.join(' ').trim(),
+    machine: options.machine ?? 'microvm',
+    memory: options.memory ?? (options.node ? 1024 : 512),
+    cpus: options.cpus ?? 1,
+    disks: [...root, ...(more.disks ?? [])],
+    ports: [{ name: AGENT_PORT }, ...(more.ports ?? [])],
+    ...(signal ? { signal } : {}),
+  });
+  try {
+    return await Guest.connect(vm, addresses, timeoutMs);
+  } catch (error) {
+    await vm.kill();
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/**
+ * kHz of the host's time stamp counter, which is the guest's too. With emulated timers a guest on a busy host measures it
+ * wrong, and its clocks run wrong, or not at all and never boots (a microvm has no other clock).
+ */
+async function tscFrequency(options: ToolOptions): Promise<string> {
+  return (await runProgram(await nativeProgram('tsc-khz', options), [], options)).toString().trim();
+}
+
+/** The initramfs with the files of one boot joined to it. */
+async function withFiles(
+  initrd: string,
+  files: GuestFiles,
+  prefix: string,
+): Promise<AsyncDisposable & { path: string }> {
+  if (Object.keys(files).length === 0) return { path: initrd, [Symbol.asyncDispose]: async () => undefined };
+  const archive = await filesArchive(files, prefix);
+  const folder = await mkdtemp(join(tmpdir(), 'vm-tools-guest-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    const path = join(folder, 'initrd');
+    await writeFile(path, Buffer.concat([await readFile(initrd), archive]));
+    return { path, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** `.cache/guest` at the root of the repository. Each folder in it is named by what it was built from; all may be deleted. */
+export const cacheFolder = fileURLToPath(new URL('../../.cache/guest', import.meta.url));
+
+const building = new Map<string, Promise<string>>();
+
+/**
+ * The folder that `build` fills from `inputs`; it is built at the first call ever. Many processes may ask at once: each
+ * builds in a folder of its own, the first to finish gives it its name.
+ */
+export function cached(
+  kind: string,
+  inputs: readonly (string | Uint8Array)[],
+  build: (folder: string) => Promise<void>,
+): Promise<string> {
+  const hash = createHash('sha256');
+  for (const input of inputs) hash.update(`${input.length}:`).update(input);
+  const folder = join(cacheFolder, `${kind}-${hash.digest('hex').slice(0, 16)}`);
+  if (existsSync(folder)) return Promise.resolve(folder);
+  let result = building.get(folder);
+  if (!result) {
+    result = buildInto(folder, build).finally(() => building.delete(folder));
+    building.set(folder, result);
+  }
+  return result;
+}
+
+async function buildInto(folder: string, build: (folder: string) => Promise<void>): Promise<string> {
+  await mkdir(cacheFolder, { recursive: true });
+  const partial = await mkdtemp(`${folder}.building-`);
+  try {
+    await build(partial);
+    await rename(partial, folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    });
+    return folder;
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}

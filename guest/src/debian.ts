@@ -1,0 +1,73 @@
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runTool, ToolError, type ToolOptions } from './tool.ts';
+
+/** A package in the version that apt would install. */
+export interface DebianPackage {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** The package that a metapackage stands for, by its first dependency that begins so. */
+export async function dependencyOf(name: string, prefix: string, options: ToolOptions = {}): Promise<string> {
+  const depends = (await runTool('apt-cache', ['depends', '--important', name], options)).toString();
+  const found = depends.match(/^ {2}Depends: (\S+)$/gm)?.map((line) => line.slice(11));
+  const dependency = found?.find((each) => each.startsWith(prefix));
+  if (dependency !== undefined) return dependency;
+  throw new ToolError(
+    'ERR_TOOL_FAILED',
+    `apt knows no ${name}, or no dependency of it on ${prefix}*. Fetch its package lists with: apt-get update`,
+  );
+}
+
+/** The packages and all that they depend on, without recommendations, as if nothing were installed. */
+export async function withDependencies(
+  names: readonly string[],
+  options: ToolOptions = {},
+): Promise<DebianPackage[]> {
+  if (names.length === 0) return [];
+  const settings = ['Dir::State::status=/dev/null', 'APT::Install-Recommends=false', 'Debug::NoLocking=true'];
+  const flags = settings.flatMap((setting) => ['-o', setting]);
+  return parseSimulation(
+    (await runTool('apt-get', [...flags, '--simulate', 'install', ...names], options)).toString(),
+  );
+}
+
+/** Reads what `apt-get --simulate install` would install: lines `Inst NAME (VERSION SOURCE [ARCHITECTURE]) ...`. */
+export function parseSimulation(output: string): DebianPackage[] {
+  return [...output.matchAll(/^Inst (\S+) \((\S+) /gm)].map(([, name = '', version = '']) => ({
+    name,
+    version,
+  }));
+}
+
+/** Downloads packages and unpacks them into a folder, without running their scripts; nothing else is left. */
+export async function unpackPackages(
+  packages: readonly (DebianPackage | string)[],
+  folder: string,
+  options: ToolOptions = {},
+): Promise<void> {
+  const downloads = await mkdtemp(`${folder}.debs-`);
+  try {
+    const wanted = packages.map((each) => (typeof each === 'string' ? each : `${each.name}=${each.version}`));
+    // Its own user may not write here; it says so in a warning and goes on.
+    await runTool('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', ...wanted], {
+      ...options,
+      cwd: downloads,
+    });
+    for (const file of (await readdir(downloads)).sort())
+      await runTool('dpkg-deb', ['--extract', join(downloads, file), folder], options);
+  } finally {
+    await rm(downloads, { recursive: true, force: true });
+  }
+}
+
+/** The folders and links of a Debian root whose /usr is merged. */
+export async function makeRootSkeleton(root: string): Promise<void> {
+  const folders = ['dev', 'proc', 'sys', 'tmp', 'run', 'mnt', 'root', 'etc', 'usr/local/bin', 'var/tmp'];
+  for (const folder of folders) await mkdir(join(root, folder), { recursive: true });
+  for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
+    await mkdir(join(root, 'usr', name), { recursive: true });
+    await symlink(`usr/${name}`, join(root, name));
+  }
+}
