@@ -1,4 +1,4 @@
-import { constants, poll, recv, send, sendv, watch } from '@vm-tools/linux';
+import { constants, poll, recv, send, sendv, setNonblocking, watch } from '@vm-tools/linux';
 import { Errno, errnoName } from '../errno.ts';
 import type { FileSystem } from '../filesystem.ts';
 import type { ConnectionEnd } from '../server/connection.ts';
@@ -94,6 +94,7 @@ async function somethingHappens(fd: number, session: Session): Promise<void> {
     return;
   }
   await new Promise<void>((resolve) => {
+    // It makes the descriptor non-blocking.
     const readable = watch(fd, { readable: true }, () => {
       readable.close();
       resolve();
@@ -103,6 +104,7 @@ async function somethingHappens(fd: number, session: Session): Promise<void> {
       resolve();
     });
   });
+  if (session.waiting === 0) setNonblocking(fd, false);
 }
 
 function receive(fd: number, { bytes, end }: ReceiveBuffer, mayNotWait: boolean): number {
