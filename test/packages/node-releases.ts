@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { repository } from '../../scripts/workspaces.ts';
 
@@ -30,6 +30,8 @@ export function nodeBinary(release: string): string {
         'package/bin/node',
       ]);
       rmSync(join(partial, packed));
+      // mkdtemp made it for us alone.
+      chmodSync(partial, 0o755);
       renameSync(partial, folder);
     } finally {
       rmSync(partial, { recursive: true, force: true });
