@@ -31,7 +31,7 @@ const commands = {
     run: ['node', source, 'scripts/test.ts', '--mode', 'nightly'],
   },
   bench: {
-    packages: [...debian.native, ...debian.guest],
+    packages: [...debian.native, ...debian.bench],
     native: true,
     run: ['npm', 'run', '--silent', 'bench', '--workspace', 'benchmarks', '--'],
   },

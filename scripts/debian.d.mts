@@ -1,1 +1,1 @@
-export declare const debian: Readonly<Record<'native' | 'guest' | 'nightly', readonly string[]>>;
+export declare const debian: Readonly<Record<'native' | 'guest' | 'bench' | 'nightly', readonly string[]>>;
