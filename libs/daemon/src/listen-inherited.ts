@@ -24,7 +24,7 @@ export function listenOnInherited(address: InheritedAddress, options: ListenOpti
     linux.listen(fd, options.backlog ?? BACKLOG);
   }
   linux.setNonblocking(fd, true);
-  return new Listener(fd, address, name.family);
+  return new Listener(fd, address, name);
 }
 
 function isConnected(fd: number): boolean {

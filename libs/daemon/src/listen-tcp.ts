@@ -22,7 +22,7 @@ export async function listenOnTcp(address: TcpAddress, options: ListenOptions): 
     linux.listen(fd, options.backlog ?? BACKLOG);
     const name = linux.getsockname(fd);
     const port = 'port' in name ? name.port : address.port;
-    return new Listener(fd, { kind: 'tcp', host, port }, name.family);
+    return new Listener(fd, { kind: 'tcp', host, port }, name);
   } catch (error) {
     linux.close(fd);
     throw error;

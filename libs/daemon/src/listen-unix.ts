@@ -11,15 +11,16 @@ const UNCHANGED = 0xffffffff;
 
 /** `unix-abstract:NAME`; the name is free as soon as its last descriptor is closed. */
 export function listenOnName(address: UnixAbstractAddress, { backlog = BACKLOG }: ListenOptions): Listener {
+  const name = { family: 'unix-abstract', name: address.name } as const;
   const fd = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
   try {
-    linux.bind(fd, { family: 'unix-abstract', name: address.name });
+    linux.bind(fd, name);
     linux.listen(fd, backlog);
   } catch (error) {
     linux.close(fd);
     throw error;
   }
-  return new Listener(fd, address, 'unix-abstract');
+  return new Listener(fd, address, name);
 }
 
 /** `unix:/path` */
@@ -48,7 +49,7 @@ export function listenOnPath(address: UnixAddress, options: ListenOptions): Prom
       linux.close(fd);
       throw error;
     }
-    return new Listener(fd, address, 'unix', removeFile);
+    return new Listener(fd, address, { family: 'unix', path: address.path }, removeFile);
   });
 }
 

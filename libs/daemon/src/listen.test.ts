@@ -77,7 +77,7 @@ describe('listening on a Unix path', () => {
       const listener = await listen(`unix:${path}`);
       expect(modeOf(path)).toBe(0o600);
       expect(process.umask()).toBe(0);
-      expect(listener.family).toBe('unix');
+      expect(listener.name).toEqual({ family: 'unix', path });
       expect(await connects({ path })).toBe(true);
       listener.close();
       listener.close();
@@ -183,7 +183,7 @@ describe('listening on an abstract name', () => {
   it('takes a free one and refuses one in use', async () => {
     const text = `unix-abstract:vm-tools-listen-${process.pid}`;
     const listener = await listen(text);
-    expect(listener.family).toBe('unix-abstract');
+    expect(listener.name.family).toBe('unix-abstract');
     expect(await refusal(text)).toMatchObject({ code: 'EADDRINUSE', exitCode: 69 });
     listener.close();
     await listen(text);
@@ -229,7 +229,7 @@ describe('listening on an inherited descriptor', () => {
     linux.listen(listening, 5);
     const listener = await listen(`unix-fd:${listening}`);
     expect(listener.address).toEqual({ kind: 'unix-fd', fd: listening });
-    expect(listener.family).toBe('unix');
+    expect(listener.name).toEqual({ family: 'unix', path: join(folder, 'a') });
     const bound = linux.socket(AF_UNIX, SOCK_STREAM);
     linux.bind(bound, { family: 'unix', path: join(folder, 'b') });
     await listen(`unix-fd:${bound}`);

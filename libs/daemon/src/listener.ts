@@ -18,20 +18,20 @@ export class Listener implements Disposable {
   readonly fd: number;
   /** Where it listens: a TCP port of 0 is now the one that the kernel chose. */
   readonly address: Address;
-  /** The kernel's family of it: an inherited socket may be of any. */
-  readonly family: linux.SocketAddress['family'];
+  /** What the kernel calls it: an inherited socket may be of any family. */
+  readonly name: linux.SocketAddress;
   readonly #removeFile: () => void;
   #open = true;
 
   constructor(
     fd: number,
     address: Address,
-    family: linux.SocketAddress['family'],
+    name: linux.SocketAddress,
     removeFile: () => void = () => undefined,
   ) {
     this.fd = fd;
     this.address = address;
-    this.family = family;
+    this.name = name;
     this.#removeFile = removeFile;
   }
 

@@ -24,7 +24,7 @@ export class Clients {
   }
 
   /** Serves a client, or turns it away when there are as many as may be. Takes the descriptor. */
-  add(fd: number, family: Listener['family']): void {
+  add(fd: number, family: Listener['name']['family']): void {
     const { max, serve } = this.#options;
     const log = this.#options.log.with({
       connection: this.#opened + this.#refused + 1,
@@ -53,7 +53,9 @@ export class Clients {
     this.#connections.delete(connection);
     const severity =
       reason === 'crashed' ? 'error' : reason === 'closed' || reason === 'shutdown' ? 'info' : 'warn';
-    log[severity]('connection closed', { reason, detail: message, error, connected: this.#connections.size });
+    // Of a crash the stack is wanted too; of the rest one sentence says all.
+    const why = reason === 'crashed' ? { error } : { detail: message };
+    log[severity]('connection closed', { reason, ...why, connected: this.#connections.size });
   }
 
   /** Lets every client have the replies to what it has asked, and ends the connections. */
@@ -72,7 +74,7 @@ export class Clients {
 }
 
 /** Who the kernel says is there: process and user of a Unix socket, address of another. */
-function peerOf(fd: number, family: Listener['family']): unknown {
+function peerOf(fd: number, family: Listener['name']['family']): unknown {
   try {
     if (family === 'unix' || family === 'unix-abstract') return peerCredentials(fd);
     const name = getpeername(fd);

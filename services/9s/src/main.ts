@@ -3,4 +3,4 @@ import { runProgram } from '@vm-tools/daemon';
 import { program } from './program.ts';
 
 // Whoever asks for help or the version does not load the server.
-await runProgram(program, async (context) => await (await import('./serve.ts')).serve(context));
+void runProgram(program, async (context) => await (await import('./serve.ts')).serve(context));

@@ -8,13 +8,15 @@ import {
   UsageError,
 } from '@vm-tools/daemon';
 import { constants, open } from '@vm-tools/linux';
-import { SMALL_MSIZE } from '@vm-tools/p9-protocol';
 import { type HostFileSystemOptions, serveThreaded } from '@vm-tools/p9-protocol/host';
 import { type Address, formatAddress } from '@vm-tools/vsock';
 import { Acceptor } from './acceptor.ts';
 import { Clients } from './clients.ts';
 import { idMap } from './id-map.ts';
 import type { program } from './program.ts';
+
+/** What the Linux client asked for by default up to 5.15: too little to be fast. */
+const SMALL_MSIZE = 8192;
 
 type ServeContext = Context<typeof program.options, typeof program.operands>;
 
@@ -55,12 +57,18 @@ export async function serve({
   for (const address of addresses) {
     const listener = await listen(address, options);
     const acceptor = new Acceptor(listener, {
-      onConnection: (fd) => clients.add(fd, listener.family),
+      onConnection: (fd) => clients.add(fd, listener.name.family),
       onShortage: (code) => log.warn('clients have to wait: no further connection can be accepted', { code }),
     });
     shutdown.onShutdown(`stop listening on ${formatAddress(listener.address)}`, () => acceptor.close());
-    listening.push(formatAddress(listener.address));
-    log.info('listening', { address: listening.at(-1), root: options.root, readOnly: options.readOnly });
+    const where = formatAddress(listener.address);
+    listening.push(where);
+    log.info('listening', {
+      address: where,
+      ...(address.kind === 'unix-fd' ? { name: listener.name } : {}),
+      root: options.root,
+      readOnly: options.readOnly,
+    });
   }
   const status = `serving ${options.root} on ${listening.join(', ')}`;
   await serviceManager.notify({ ready: true, status }).catch((error: unknown) => {

@@ -104,6 +104,20 @@ describe('SIGTERM', () => {
   });
 });
 
+describe('more clients than there are descriptors for', () => {
+  it('have to wait or are lost, and 9s lives on', async () => {
+    const nineS = bench.start(['--root', bench.root, bench.listen], { before: 'ulimit -n 48' });
+    await nineS.logged('listening');
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => bench.connect()));
+    for (const socket of sockets) socket.on('error', () => undefined);
+    await nineS.logged('9s warn: clients have to wait: no further connection can be accepted code=EMFILE');
+    for (const socket of sockets) socket.destroy();
+    await vi.waitUntil(() => nineS.stderr.includes('connected=0'), { timeout: 30_000 });
+    await attach();
+    expect(await nineS.terminate()).toMatchObject({ code: 0 });
+  });
+});
+
 describe('clients that vanish', () => {
   it('leave no descriptor and no thread behind', async () => {
     const nineS = await bench.serve();

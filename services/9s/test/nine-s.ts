@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-const commandLine = [process.execPath, '--conditions=@vm-tools/source', main];
+const fromHere = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+const commandLines = {
+  sources: [process.execPath, '--conditions=@vm-tools/source', fromHere('../src/main.ts')],
+  build: [process.execPath, fromHere('../dist/main.cjs')],
+};
 
 /** How a 9s ended, and what it said. */
 export interface Ended {
@@ -22,6 +25,8 @@ export interface StartOptions {
   readonly pass?: readonly number[];
   /** Shell commands before it, in the same process. */
   readonly before?: string;
+  /** Default: the sources. */
+  readonly from?: keyof typeof commandLines;
 }
 
 /** A 9s that runs as a process of its own. */
@@ -30,12 +35,12 @@ export class NineS {
   readonly ended: Promise<Ended>;
   stderr = '';
 
-  constructor(args: readonly string[], { env = {}, pass = [], before }: StartOptions) {
+  constructor(args: readonly string[], { env = {}, pass = [], before, from = 'sources' }: StartOptions) {
     const options: SpawnOptions = {
       stdio: ['ignore', 'pipe', 'pipe', ...pass],
       env: { ...process.env, ...env },
     };
-    const words = [...commandLine, ...args];
+    const words = [...commandLines[from], ...args];
     this.child = before
       ? spawn('sh', ['-c', `${before}; exec "$@"`, 'sh', ...words], options)
       : spawn(process.execPath, words.slice(1), options);
