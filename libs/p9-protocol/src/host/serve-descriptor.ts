@@ -1,14 +1,12 @@
-import { constants, poll, recv, send, sendv, setNonblocking, watch } from '@vm-tools/linux';
-import { Errno, errnoName } from '../errno.ts';
+import { constants, poll, recv, setNonblocking, watch } from '@vm-tools/linux';
+import { Errno } from '../errno.ts';
 import type { FileSystem } from '../filesystem.ts';
 import type { ConnectionEnd } from '../server/connection.ts';
 import type { ReplyBuffer } from '../server/reply-buffer.ts';
-import { type ReplySink, replyCapacity, type ServerOptions, Session } from '../server/session.ts';
-
-/** Enough for what comes before the version is negotiated. */
-const FIRST_CAPACITY = 8192;
-/** Where received bytes begin: puts the data of a first Twrite, 23 bytes on, at a multiple of 64. */
-const FIRST = 64 - 23;
+import { type ReplySink, type ServerOptions, Session } from '../server/session.ts';
+import { hungUp, transportFailed, violated } from './endings.ts';
+import { ReceiveBuffer } from './receive-buffer.ts';
+import { sendReplies } from './send-replies.ts';
 
 /**
  * Serves a filesystem to the client at the other end of a stream socket, in the calling thread: the thread is blocked in recv(2)
@@ -43,47 +41,16 @@ async function converse(fd: number, session: Session, sink: DescriptorSink): Pro
     if (!wasCongested) {
       input.prepare(session, sink.hasSent);
       const received = receive(fd, input, session.waiting > 0);
-      if (received === 0) return await hungUp(session, input.start < input.end);
+      if (received === 0) return await answerTheRest(session, input.start < input.end);
       if (received > 0) input.end += received;
-      else if (received !== -Errno.EAGAIN) return failed('receiving', -received);
+      else if (received !== -Errno.EAGAIN) return transportFailed('receiving', -received);
     }
     input.start = session.receive(input.bytes, input.view, input.start, input.end);
     wasCongested = session.isCongested;
     if (session.violation !== undefined) {
-      return { reason: 'protocol', message: session.violation.message, error: session.violation };
+      return violated(session.violation);
     }
-    if (sink.errno !== 0) return failed('sending', sink.errno);
-  }
-}
-
-/** What was received and is not served yet: bytes[start, end). */
-class ReceiveBuffer {
-  bytes = new Uint8Array(FIRST_CAPACITY);
-  view = new DataView(this.bytes.buffer);
-  start = FIRST;
-  end = FIRST;
-
-  /** Makes room to receive into; larger once the client has shown that it speaks, or needs it for its frame. */
-  prepare(session: Session, hasSpoken: boolean): void {
-    const { bytes, start, end } = this;
-    if (start === end && !session.inputRetained) {
-      this.start = FIRST;
-      this.end = FIRST;
-    }
-    const capacity = replyCapacity(session.msize);
-    const mustGrow = bytes.length < capacity && (hasSpoken || end - start >= FIRST_CAPACITY / 2);
-    if (mustGrow || session.inputRetained) {
-      this.bytes = new Uint8Array(mustGrow ? capacity : bytes.length);
-      this.view = new DataView(this.bytes.buffer);
-      this.bytes.set(bytes.subarray(start, end), FIRST);
-      session.inputRetained = false;
-    } else if (bytes.length - this.end < bytes.length >> 1) {
-      bytes.copyWithin(FIRST, start, end);
-    } else {
-      return;
-    }
-    this.end = FIRST + end - start;
-    this.start = FIRST;
+    if (sink.errno !== 0) return transportFailed('sending', sink.errno);
   }
 }
 
@@ -116,20 +83,9 @@ function receive(fd: number, { bytes, end }: ReceiveBuffer, mayNotWait: boolean)
   }
 }
 
-async function hungUp(session: Session, isInside: boolean): Promise<ConnectionEnd> {
+async function answerTheRest(session: Session, isInside: boolean): Promise<ConnectionEnd> {
   while (session.waiting > 0) await session.progress();
-  return {
-    reason: 'closed',
-    message: isInside ? 'the client hung up in the middle of a request' : 'the client hung up',
-  };
-}
-
-function failed(doing: string, errno: number): ConnectionEnd {
-  const isHangUp = errno === Errno.EPIPE || errno === Errno.ECONNRESET;
-  return {
-    reason: isHangUp ? 'closed' : 'transport',
-    message: isHangUp ? 'the client hung up' : `${doing} failed: ${errnoName(errno)}`,
-  };
+  return hungUp(isInside);
 }
 
 /** Sends replies at once, waiting for the client to take them. */
@@ -146,38 +102,13 @@ class DescriptorSink implements ReplySink {
 
   send(replies: ReplyBuffer): boolean {
     this.hasSent = true;
-    if (replies.rangeCount > 1) this.#sendRanges(replies);
-    else this.#sendRange(replies, 0);
+    while (!replies.isEmpty && this.errno === 0) {
+      const sent = sendReplies(this.#fd, replies);
+      if (sent >= 0) replies.drop(sent);
+      // The descriptor came to us in non-blocking mode.
+      else if (sent === -Errno.EAGAIN) poll(this.#fd, constants.POLLOUT, -1);
+      else this.errno = -sent;
+    }
     return true;
-  }
-
-  #sendRange(replies: ReplyBuffer, index: number): void {
-    let start = replies.ranges[2 * index] as number;
-    let length = replies.ranges[2 * index + 1] as number;
-    while (length > 0 && this.errno === 0) {
-      const sent = this.#settle(send(this.#fd, replies.bytes, start, length, 0));
-      start += sent;
-      length -= sent;
-    }
-  }
-
-  #sendRanges(replies: ReplyBuffer): void {
-    const { bytes, ranges, rangeCount } = replies;
-    let sent = this.errno === 0 ? this.#settle(sendv(this.#fd, bytes, ranges, rangeCount, 0)) : 0;
-    for (let i = 0; i < rangeCount; i++) {
-      const taken = Math.min(sent, ranges[2 * i + 1] as number);
-      sent -= taken;
-      ranges[2 * i] = (ranges[2 * i] as number) + taken;
-      ranges[2 * i + 1] = (ranges[2 * i + 1] as number) - taken;
-      this.#sendRange(replies, i);
-    }
-  }
-
-  /** How many bytes were sent; waits where the descriptor is in non-blocking mode. */
-  #settle(sent: number): number {
-    if (sent >= 0) return sent;
-    if (sent === -Errno.EAGAIN) poll(this.#fd, constants.POLLOUT, -1);
-    else this.errno = -sent;
-    return 0;
   }
 }

@@ -74,6 +74,21 @@ export class ReplyBuffer {
     this.finish(MessageType.Rlerror, tag, HEADER_SIZE + 4);
   }
 
+  /** The first `sent` bytes of the batch have been sent. */
+  drop(sent: number): void {
+    const { ranges } = this;
+    let whole = 0;
+    while (whole < this.rangeCount && sent >= (ranges[2 * whole + 1] as number)) {
+      sent -= ranges[2 * whole + 1] as number;
+      whole++;
+    }
+    this.rangeCount -= whole;
+    if (this.rangeCount === 0) return;
+    if (whole > 0) ranges.copyWithin(0, 2 * whole, 2 * (whole + this.rangeCount));
+    ranges[0] = (ranges[0] as number) + sent;
+    ranges[1] = (ranges[1] as number) - sent;
+  }
+
   /** Everything was sent. */
   reset(): void {
     this.at = 0;

@@ -1,0 +1,37 @@
+import { replyCapacity, type Session } from '../server/session.ts';
+
+/** Enough for what comes before the version is negotiated. */
+const FIRST_CAPACITY = 8192;
+/** Where received bytes begin: puts the data of a first Twrite, 23 bytes on, at a multiple of 64. */
+const FIRST = 64 - 23;
+
+/** What was received and is not served yet: bytes[start, end). */
+export class ReceiveBuffer {
+  bytes = new Uint8Array(FIRST_CAPACITY);
+  view = new DataView(this.bytes.buffer);
+  start = FIRST;
+  end = FIRST;
+
+  /** Makes room to receive into; larger once the client has shown that it speaks, or needs it for its frame. */
+  prepare(session: Session, hasSpoken: boolean): void {
+    const { bytes, start, end } = this;
+    if (start === end && !session.inputRetained) {
+      this.start = FIRST;
+      this.end = FIRST;
+    }
+    const capacity = replyCapacity(session.msize);
+    const mustGrow = bytes.length < capacity && (hasSpoken || end - start >= FIRST_CAPACITY / 2);
+    if (mustGrow || session.inputRetained) {
+      this.bytes = new Uint8Array(mustGrow ? capacity : bytes.length);
+      this.view = new DataView(this.bytes.buffer);
+      this.bytes.set(bytes.subarray(start, end), FIRST);
+      session.inputRetained = false;
+    } else if (bytes.length - this.end < bytes.length >> 1) {
+      bytes.copyWithin(FIRST, start, end);
+    } else {
+      return;
+    }
+    this.end = FIRST + end - start;
+    this.start = FIRST;
+  }
+}
