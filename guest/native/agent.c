@@ -142,30 +142,31 @@ static int appears(const char *path)
 	return 0;
 }
 
-static int run(char *const argv[])
+/* Lays what the initramfs holds below /overlay, here an open folder, over the root. */
+static void copy_overlay(int overlay)
 {
+	char *copy[] = {"/bin/busybox", "cp", "-a", ".", "/", NULL};
+	int status = 0;
 	pid_t pid = fork();
 	if (pid == 0) {
-		execv(argv[0], argv);
+		if (!fchdir(overlay))
+			execv(copy[0], copy);
 		_exit(127);
 	}
-	int status = 0;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return status;
+	if (status)
+		DIE("copying files to the root failed");
+	/* A folder that holds one of the files has come with common permissions. */
+	chmod("/tmp", 01777);
 }
 
-/* Makes the disk the root; what the initramfs holds below /overlay is laid over it. */
+/* Makes the disk the root. */
 static void enter_root(const char *device)
 {
 	if (!appears(device))
 		DIE("no root device %s", device);
 	mount_or_die("ext4", device, "/root", MS_NOATIME, NULL);
-	if (!access("/overlay", F_OK)) {
-		char *copy[] = {"/bin/busybox", "cp", "-a", "/overlay/.", "/root/", NULL};
-		if (run(copy))
-			DIE("copying files to the root failed");
-	}
 	static const char *moved[] = {"dev", "proc", "sys"};
 	for (int i = 0; i < 3; i++) {
 		char from[16], to[24];
@@ -242,6 +243,7 @@ static void set_up(void)
 	open("/dev/console", O_RDWR | O_NOCTTY);
 	dup(1);
 	load_modules("/etc/modules.load");
+	int overlay = open("/overlay", O_PATH | O_CLOEXEC);
 	const char *root = kernel_argument("vmtools.root");
 	if (root)
 		enter_root(root);
@@ -249,6 +251,10 @@ static void set_up(void)
 	mount_or_die("tmpfs", "shm", "/dev/shm", MS_NOSUID | MS_NODEV, NULL);
 	mount_or_die("tmpfs", "tmp", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777");
 	mount_or_die("tmpfs", "run", "/run", MS_NOSUID | MS_NODEV, "mode=755");
+	if (overlay >= 0) {
+		copy_overlay(overlay);
+		close(overlay);
+	}
 	interface_up("lo", NULL, NULL);
 	if (kernel_argument("vmtools.net")) {
 		if (!appears("/sys/class/net/eth0"))

@@ -95,7 +95,7 @@ export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
     ...(network.network ? ['vmtools.net=1'] : []),
     options.cmdline ?? '',
   ];
-  await using initrd = await withFiles(prepared.initrd, files, root.length > 0 ? 'overlay/' : '');
+  await using initrd = await withFiles(prepared.initrd, files);
   const vm = await startVm({
     ...more,
     ...network,
@@ -127,13 +127,9 @@ async function tscFrequency(options: ToolOptions): Promise<string> {
 }
 
 /** The initramfs with the files of one boot joined to it. */
-async function withFiles(
-  initrd: string,
-  files: GuestFiles,
-  prefix: string,
-): Promise<AsyncDisposable & { path: string }> {
+async function withFiles(initrd: string, files: GuestFiles): Promise<AsyncDisposable & { path: string }> {
   if (Object.keys(files).length === 0) return { path: initrd, [Symbol.asyncDispose]: async () => undefined };
-  const archive = await filesArchive(files, prefix);
+  const archive = await filesArchive(files);
   const folder = await mkdtemp(join(tmpdir(), 'vm-tools-guest-'));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {

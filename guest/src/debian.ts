@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runTool, ToolError, type ToolOptions } from './tool.ts';
 
@@ -47,6 +48,7 @@ export async function unpackPackages(
   folder: string,
   options: ToolOptions = {},
 ): Promise<void> {
+  if (packages.length === 0) return;
   const downloads = await mkdtemp(`${folder}.debs-`);
   try {
     const wanted = packages.map((each) => (typeof each === 'string' ? each : `${each.name}=${each.version}`));
@@ -62,12 +64,39 @@ export async function unpackPackages(
   }
 }
 
-/** The folders and links of a Debian root whose /usr is merged. */
-export async function makeRootSkeleton(root: string): Promise<void> {
-  const folders = ['dev', 'proc', 'sys', 'tmp', 'run', 'mnt', 'root', 'etc', 'usr/local/bin', 'var/tmp'];
-  for (const folder of folders) await mkdir(join(root, folder), { recursive: true });
+const top = [
+  'dev',
+  'proc',
+  'sys',
+  'tmp',
+  'run',
+  'mnt',
+  'root',
+  'etc',
+  'usr/local/bin',
+  'usr/bin',
+  'usr/sbin',
+  'var/tmp',
+];
+
+/** Makes unpacked packages a root: the folders that none of them has, and /usr merged as in an installed Debian. */
+export async function completeRoot(root: string): Promise<void> {
+  for (const folder of top) await mkdir(join(root, folder), { recursive: true });
+  // Before unpacking it would be in vain: dpkg-deb replaces a link by the folder of that name in a package.
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
-    await mkdir(join(root, 'usr', name), { recursive: true });
+    const merged = join(root, 'usr', name);
+    await mkdir(merged, { recursive: true });
+    if (existsSync(join(root, name))) await moveInto(join(root, name), merged);
     await symlink(`usr/${name}`, join(root, name));
   }
+}
+
+async function moveInto(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) await moveInto(source, target);
+    else await rename(source, target);
+  }
+  await rmdir(from);
 }

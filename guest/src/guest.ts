@@ -3,7 +3,7 @@ import type { Vm, VmConsole, VmExit } from '@vm-tools/vmm';
 import { AGENT_PORT, AgentClient, AgentFailure } from './agent-client.ts';
 import { GuestError, type GuestErrorCode } from './errors.ts';
 import type { GuestProcess } from './guest-process.ts';
-import { type MountOptions, mountArguments, type ShareAddress } from './p9-mount.ts';
+import { type MountOptions, mountArguments, type ShareAddress, whyUnreachable } from './p9-mount.ts';
 
 /** How a program is started in the guest. */
 export interface SpawnOptions {
@@ -173,7 +173,12 @@ export class Guest implements AsyncDisposable {
       throw new RangeError(`no 9P share ${JSON.stringify(share)}; bootGuest was given: ${known}`);
     }
     await this.run(['/bin/busybox', 'mkdir', '-p', path]);
-    await this.run(mountArguments(address, path, options), options);
+    const argv = mountArguments(address, path, options);
+    const result = await this.exec(argv, options);
+    if (result.status === 0) return;
+    const unreachable = await whyUnreachable(address);
+    const why = unreachable === undefined ? '' : `\nNo server answers on the host: ${unreachable}`;
+    throw this.#error('ERR_GUEST_STATUS', describe(argv, result) + why);
   }
 
   /** Unmounts; `lazy` also what hangs or is in use (MNT_DETACH). Rejects with GuestError. */

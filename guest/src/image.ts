@@ -15,7 +15,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { cached } from './cache.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
-import { makeRootSkeleton, unpackPackages, withDependencies } from './debian.ts';
+import { completeRoot, unpackPackages, withDependencies } from './debian.ts';
 import type { GuestKernel } from './kernel.ts';
 import { moduleName, resolveModules } from './module-index.ts';
 import { nativeProgram } from './native.ts';
@@ -95,9 +95,10 @@ export async function rootDisk({ packages, node }: RootContents, options: ToolOp
   const inputs = [FORMAT, [...packages].sort().join(' '), identity, await readBusybox()];
   const folder = await cached('root', inputs, async (partial) => {
     const root = join(partial, 'root');
-    await makeRootSkeleton(root);
-    for (const [path, text] of Object.entries(accounts)) await writeFile(join(root, path), text);
+    await mkdir(root);
     await unpackPackages(await withDependencies(packages, options), root, options);
+    await completeRoot(root);
+    for (const [path, text] of Object.entries(accounts)) await writeFile(join(root, path), text);
     if (node !== undefined) await installNode(node, root, options);
     await installBusybox(root, options);
     const flags = [
@@ -117,12 +118,12 @@ export async function rootDisk({ packages, node }: RootContents, options: ToolOp
   return join(folder, 'root.ext4');
 }
 
-/** The files as an archive that is joined to an initramfs, below `prefix` ("" or "overlay/"). */
-export async function filesArchive(files: GuestFiles, prefix: string): Promise<Buffer> {
+/** The files as an archive to be joined to an initramfs; the agent lays them over the root, whatever that is. */
+export async function filesArchive(files: GuestFiles): Promise<Buffer> {
   const entries: CpioEntry[] = [];
   for (const [guestPath, source] of Object.entries(files)) {
     if (!guestPath.startsWith('/')) throw new RangeError(`${guestPath}: a path in the guest starts with "/"`);
-    const path = prefix + guestPath.slice(1);
+    const path = `overlay${guestPath}`;
     if (typeof source === 'string') await addHostFile(entries, path, source, true);
     else entries.push({ type: 'file', path, data: source, mode: 0o755 });
   }
@@ -173,6 +174,7 @@ async function installBusybox(root: string, options: ToolOptions): Promise<void>
     for (const name of await readdir(join(root, folder))) present.add(name);
   for (const path of await applets(options)) {
     if (!present.has(basename(path))) await symlink('/bin/busybox', join(root, path));
+    present.add(basename(path));
   }
 }
 

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import type { VmForward } from '@vm-tools/vmm';
 import { nativeProgram } from './native.ts';
 import type { ToolOptions } from './tool.ts';
@@ -6,6 +7,8 @@ import type { ToolOptions } from './tool.ts';
 export interface ShareAddress {
   readonly address: string;
   readonly port: number;
+  /** The server's Unix socket on the host. */
+  readonly socket: string;
 }
 
 /** See the kernel's Documentation/filesystems/9p.rst. */
@@ -38,15 +41,26 @@ export async function shareForwards(
   const names = Object.keys(shares);
   if (names.length > 100)
     throw new RangeError(`${names.length} 9P shares: the user network has addresses for 100`);
-  const addresses = new Map(
-    names.map((name, index) => [name, { address: `10.0.2.${100 + index}`, port: 564 }]),
-  );
+  const addresses = new Map<string, ShareAddress>();
   const forwards: VmForward[] = [];
   for (const [name, socket] of Object.entries(shares)) {
-    const relay = await nativeProgram('relay', options);
-    forwards.push({ ...(addresses.get(name) as ShareAddress), command: [relay, socket] });
+    const [address, port] = [`10.0.2.${100 + addresses.size}`, 564];
+    addresses.set(name, { address, port, socket });
+    forwards.push({ address, port, command: [await nativeProgram('relay', options), socket] });
   }
   return { addresses, forwards };
+}
+
+/** Why nobody can be reached at a share's socket, or undefined when someone can: a guest sees either as a lost connection. */
+export function whyUnreachable({ socket }: ShareAddress): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const connection = connect(socket);
+    connection.on('error', (error) => resolve(error.message));
+    connection.on('connect', () => {
+      connection.destroy();
+      resolve(undefined);
+    });
+  });
 }
 
 /** The command that mounts a share. */

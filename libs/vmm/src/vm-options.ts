@@ -64,7 +64,10 @@ export interface VmOptions {
   readonly ports?: readonly VmPort[];
   /** Default: no network card. */
   readonly network?: VmNetwork;
-  /** QEMU's seccomp filter: no privilege changes, and no new processes unless `network.forwards` has some. Default true. */
+  /**
+   * QEMU's seccomp filter against privilege changes, new processes and outdated calls; default true. With `network.forwards`
+   * it has to allow processes and their sessions; then, as always, setuid programs give no privileges (no_new_privs).
+   */
   readonly sandbox?: boolean;
   /** Default false: a reboot of the guest ends the VM, as a power-off does. */
   readonly reboot?: boolean;

@@ -62,8 +62,10 @@ function check({ memory = 512, cpus = 1, ports = [], disks = [] }: VmOptions): v
 
 function sandbox({ sandbox: on = true, network }: VmOptions): string[] {
   if (!on) return [];
-  const spawn = (network?.forwards ?? []).length > 0 ? 'allow' : 'deny';
-  return ['-sandbox', `on,obsolete=deny,elevateprivileges=deny,spawn=${spawn},resourcecontrol=deny`];
+  // Denying privileges forbids setsid() too, which QEMU does for each command of a forward (and it would die of that).
+  const commands = (network?.forwards ?? []).length > 0;
+  const privileges = commands ? 'elevateprivileges=allow,spawn=allow' : 'elevateprivileges=deny,spawn=deny';
+  return ['-sandbox', `on,obsolete=deny,${privileges},resourcecontrol=deny`];
 }
 
 function accelerators(accel: 'tcg' | 'kvm' | 'auto'): string[] {

@@ -29,8 +29,7 @@ export async function spawnQemu(options: VmOptions & StartOptions): Promise<Qemu
   const sockets = { qmp: FIRST_SOCKET, console: FIRST_SOCKET + 1, ports };
   const qemu = options.qemu ?? 'qemu-system-x86_64';
   const command = [qemu, ...qemuArguments(options, sockets)];
-  if (options.endWithParent !== false)
-    command.unshift('setpriv', '--pdeathsig', 'KILL', '/bin/sh', '-c', STILL_MY_CHILD, String(process.pid));
+  if (options.endWithParent !== false) command.unshift(...guarded(options.sandbox !== false));
 
   // A "pipe" of Node's is one end of a Unix stream socket pair: both directions, no path, gone with its holders.
   const child = spawn(command[0] as string, command.slice(1), {
@@ -54,6 +53,20 @@ export async function spawnQemu(options: VmOptions & StartOptions): Promise<Qemu
     console: socket(sockets.console),
     ports: new Map([...ports].map(([name, fd]) => [name, socket(fd)])),
   };
+}
+
+function guarded(sandbox: boolean): string[] {
+  const privileges = sandbox ? ['--no-new-privs'] : [];
+  return [
+    'setpriv',
+    ...privileges,
+    '--pdeathsig',
+    'KILL',
+    '/bin/sh',
+    '-c',
+    STILL_MY_CHILD,
+    String(process.pid),
+  ];
 }
 
 /** What /bin/sh says by its exit status when QEMU itself could not be run (POSIX sh: 127 not found, 126 not executable). */
