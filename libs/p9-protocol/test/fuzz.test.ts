@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { fuzz } from './fuzz.ts';
+
+// The nightly run sends a million (fuzz.nightly.test.ts). Seeds that found something are kept here.
+test.each([0x9b2000, 1, 20_260_101])(
+  '20,000 frames are answered without harm (a third of them from seed %i)',
+  async (seed) => {
+    const { frames, successes } = await fuzz(7000, seed);
+    expect(frames).toBeGreaterThan(6500);
+    // Else the frames would test nothing but the refusal of nonsense.
+    expect(successes / frames).toBeGreaterThan(0.2);
+  },
+);
