@@ -1,17 +1,17 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { benchmarks } from './cache.ts';
 import { type Chart, svg } from './chart.ts';
-import { measureCharts } from './figures.ts';
+import { type ChartOptions, measureCharts } from './figures.ts';
 import { fixture } from './fixture.ts';
 import { baselineOf, DEFAULT_MARGIN, judge, readBaseline, type Verdict } from './guard.ts';
+import { Installed9s } from './installed.ts';
 import { environment, lastCpu } from './machine.ts';
 import { type MeasureOptions, measure, merged } from './measure.ts';
-import { help, type Options, parseOptions } from './options.ts';
-import { AbsentPeerError, buildOurs, Peer, type PeerName } from './peer.ts';
+import { help, parseOptions } from './options.ts';
 import { chartFile, costTable, guardTable, type Results, remarks, report, speedTable } from './report.ts';
 import { type Measured, summarize } from './summary.ts';
+import { Team, type TeamOptions } from './team.ts';
 
 /** Chart points are many: fewer and shorter measurements each. */
 const CHART_ROUNDS = 3;
@@ -27,7 +27,7 @@ export async function bench9p(args: string[], signal: AbortSignal): Promise<numb
   const baselinePath = options.baseline ?? join(benchmarks, 'baseline.json');
   // Before the long part: what is wrong with it must not be found out at the end.
   const baseline = options.guard ? readBaseline(baselinePath) : undefined;
-  if (options.peers.includes('9s') && !options.source) buildOurs();
+  using installed = options.peers.includes('9s') && !options.source ? new Installed9s() : undefined;
 
   const cpu = options.cpu ?? lastCpu();
   const root = fixture();
@@ -40,7 +40,13 @@ export async function bench9p(args: string[], signal: AbortSignal): Promise<numb
     signal,
     onProgress: progress,
   };
-  await using team = await Team.start(root, cpu, options);
+  const teamOptions: TeamOptions = {
+    peers: options.peers,
+    cpu,
+    installed: installed?.program,
+    slowDown: options.slowDown,
+  };
+  await using team = await Team.start(root, teamOptions);
   for (const [name, why] of Object.entries(team.absent)) console.error(`without ${name}: ${why}`);
 
   let measured = await measure(team.peers, options.plan, settings);
@@ -65,7 +71,7 @@ export async function bench9p(args: string[], signal: AbortSignal): Promise<numb
     return announce(verdicts, limits.margin);
   }
 
-  const charts = options.charts ? await measureCharts(chartOptions(team, settings, options, cpu)) : [];
+  const charts = options.charts ? await measureCharts(chartOptions(team, teamOptions, settings)) : [];
   const results: Results = {
     benchmark: '9p',
     environment: facts,
@@ -93,56 +99,14 @@ export async function bench9p(args: string[], signal: AbortSignal): Promise<numb
   return 0;
 }
 
-/** All servers of a run, on one tree. */
-class Team implements AsyncDisposable {
-  readonly peers: readonly Peer[];
-  readonly absent: Readonly<Partial<Record<PeerName, string>>>;
-  readonly #folder: string;
-
-  private constructor(
-    peers: readonly Peer[],
-    absent: Readonly<Partial<Record<PeerName, string>>>,
-    folder: string,
-  ) {
-    this.peers = peers;
-    this.absent = absent;
-    this.#folder = folder;
-  }
-
-  static async start(root: string, cpu: number, { peers, source, slowDown }: Options): Promise<Team> {
-    const folder = mkdtempSync(join(tmpdir(), 'vm-tools-bench-'));
-    const started: Peer[] = [];
-    const absent: Partial<Record<PeerName, string>> = {};
-    try {
-      for (const name of peers) {
-        try {
-          started.push(await Peer.start(name, { root, folder, cpu, source, slowDown }));
-        } catch (error) {
-          if (!(error instanceof AbsentPeerError)) throw error;
-          absent[name] = error.message;
-        }
-      }
-    } catch (error) {
-      await new Team(started, absent, folder)[Symbol.asyncDispose]();
-      throw error;
-    }
-    return new Team(started, absent, folder);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.peers.map((peer) => peer.stop()));
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
-function chartOptions(team: Team, settings: MeasureOptions, options: Options, cpu: number) {
+function chartOptions(team: Team, teamOptions: TeamOptions, settings: MeasureOptions): ChartOptions {
   return {
     ...settings,
     peers: team.peers,
-    rounds: Math.min(options.rounds, CHART_ROUNDS),
-    seconds: Math.min(options.seconds, CHART_SECONDS),
-    withPeers: async <T>(root: string, use: (peers: readonly Peer[]) => Promise<T>): Promise<T> => {
-      await using other = await Team.start(root, cpu, options);
+    rounds: Math.min(settings.rounds, CHART_ROUNDS),
+    seconds: Math.min(settings.seconds, CHART_SECONDS),
+    withPeers: async (root, use) => {
+      await using other = await Team.start(root, teamOptions);
       return await use(other.peers);
     },
   };

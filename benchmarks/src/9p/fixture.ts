@@ -8,9 +8,13 @@ import { nativeProgram } from './native-program.ts';
 export function fixture(): string {
   const folder = join(cache, 'fixture');
   made(folder, () => execFileSync(nativeProgram('p9load'), ['--setup', folder]));
-  // What an interrupted run had created and not yet deleted.
+  // What an interrupted run had created and not yet deleted; names begin with the load generator's process id.
   const scratch = join(folder, 'scratch');
-  for (const name of readdirSync(scratch)) rmSync(join(scratch, name));
+  for (const name of readdirSync(scratch)) {
+    const process = /^n(\d+)-/.exec(name)?.[1];
+    if (process === undefined || !existsSync(`/proc/${process}`))
+      rmSync(join(scratch, name), { force: true });
+  }
   return folder;
 }
 

@@ -39,7 +39,7 @@ Measures what an operation costs our 9P server, a C server that does the least p
 
 What is measured:
   (no option)            everything, about 20 minutes; writes benchmarks/results/9p.{json,md,*.svg}
-  --short                a case for each kind of work, about 1 minute; writes nothing
+  --short                a case for each kind of work, about 2 minutes; writes nothing
   --workload NAME,...    these alone: ${workloads.join(' ')}
   --depth N,...          requests in flight (default: 1,16)
   --msize BYTES,...      message size asked for; further ones are for readseq and writeseq (default: 65560)
@@ -47,8 +47,8 @@ What is measured:
 
 How:
   --rounds N             rounds, in which all servers take turns (default: 5; --short 3)
-  --seconds S            timed window of one measurement (default: 1)
-  --warmup S             before it (default: 0.4)
+  --seconds S            timed window of one measurement (default: 1; --short 0.7)
+  --warmup S             before it (default: 0.4; --short 0.3)
   --cpu N                the CPU that servers and load generator share (default: the last)
   --source               serve from the sources, not with the built 9s
   --slow-down-us N       burn N microseconds of CPU in each call of our filesystem; implies --source
@@ -83,8 +83,8 @@ export function parseOptions(args: string[]): Options {
     plan: chosen === undefined ? (short ? shortPlan : fullPlan) : chosenPlan(values),
     peers: list(values.peers, '--peers', peerNames) ?? (forGuard ? ['9s', 'limit9p'] : peerNames),
     rounds: number(values.rounds, '--rounds', 1) ?? (short && !updateBaseline ? 3 : 5),
-    seconds: number(values.seconds, '--seconds', 0.05) ?? 1,
-    warmup: number(values.warmup, '--warmup', 0) ?? 0.4,
+    seconds: number(values.seconds, '--seconds', 0.05) ?? (short ? 0.7 : 1),
+    warmup: number(values.warmup, '--warmup', 0) ?? (short ? 0.3 : 0.4),
     cpu: number(values.cpu, '--cpu', 0),
     guard,
     updateBaseline,

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { repository } from './cache.ts';
+import { version9s } from './installed.ts';
 import { nativeProgram } from './native-program.ts';
 
 /** Ours, the floor, and Debian's diod. */
@@ -22,8 +22,8 @@ export interface StartOptions {
   /** Where the socket goes. */
   readonly folder: string;
   readonly cpu: number;
-  /** 9s: serve from the sources, not from `dist`. */
-  readonly source: boolean;
+  /** The file of the program 9s; without it, a program that serves as 9s does runs from the sources. */
+  readonly installed: string | undefined;
   /** 9s, from the sources: microseconds of CPU that each call of the filesystem burns. */
   readonly slowDown?: number | undefined;
 }
@@ -33,7 +33,6 @@ export class AbsentPeerError extends Error {
   readonly code = 'ERR_ABSENT_PEER';
 }
 
-const ours = join(repository, 'services/9s');
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 3_000;
 /** Of what a server says on standard error, the end is kept. */
@@ -133,7 +132,7 @@ export class Peer implements AsyncDisposable {
 /** Resolves to what must be known of a program to know what was measured. */
 export function peerVersion(name: PeerName): string {
   if (name === 'limit9p') return 'native/limit9p.c';
-  if (name === '9s') return readOurs().version;
+  if (name === '9s') return version9s();
   try {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholder
     return execFileSync('dpkg-query', ['-W', '-f', '${Version}', 'diod'], {
@@ -145,37 +144,7 @@ export function peerVersion(name: PeerName): string {
   }
 }
 
-/** Makes `dist` of 9s and of what it imports what their sources are. */
-export function buildOurs(): void {
-  const folders = ['services/9s'];
-  for (const folder of folders) {
-    const { dependencies = {} } = JSON.parse(
-      readFileSync(join(repository, folder, 'package.json'), 'utf8'),
-    ) as {
-      dependencies?: Record<string, string>;
-    };
-    for (const name of Object.keys(dependencies)) {
-      const library = name.startsWith('@vm-tools/') ? `libs/${name.slice('@vm-tools/'.length)}` : undefined;
-      if (library !== undefined && !folders.includes(library)) folders.push(library);
-    }
-  }
-  try {
-    execFileSync(process.execPath, ['scripts/build.ts', ...folders], { cwd: repository, stdio: 'pipe' });
-  } catch (error) {
-    throw new Error(
-      `9s cannot be built:\n${(error as { stderr: Buffer }).stderr}\n--source measures the sources instead`,
-      {
-        cause: error,
-      },
-    );
-  }
-}
-
-function readOurs(): { version: string; bin: { '9s': string } } {
-  return JSON.parse(readFileSync(join(ours, 'package.json'), 'utf8'));
-}
-
-function commandLine(name: PeerName, socket: string, { root, source, slowDown }: StartOptions): string[] {
+function commandLine(name: PeerName, socket: string, { root, installed, slowDown }: StartOptions): string[] {
   switch (name) {
     case 'limit9p':
       return [nativeProgram('limit9p'), root, socket];
@@ -183,8 +152,8 @@ function commandLine(name: PeerName, socket: string, { root, source, slowDown }:
       // Without the file that Debian installs, which may export something else.
       return [diod(), '-f', '-n', '-c', '/dev/null', '-L', 'stderr', '-e', root, '-l', socket];
     case '9s':
-      if (!source) {
-        return [process.execPath, join(ours, readOurs().bin['9s']), '--root', root, `unix:${socket}`];
+      if (installed !== undefined) {
+        return [process.execPath, installed, '--root', root, `unix:${socket}`];
       }
       return [
         process.execPath,
