@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { runInGuest } from '@vm-tools/guest';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -115,6 +116,20 @@ describe.each(publishedWorkspaces().map((workspace) => [workspace.manifest.name,
         expect(programs.length, 'programs in README.md').toBeGreaterThan(0);
         const { status, output } = consumer.compile();
         expect(status, output).toBe(0);
+      });
+    }
+
+    for (const [index, { line, kind, modules, output }] of programs.entries()) {
+      if (kind !== 'guest') continue;
+      test(`the program on line ${line} of its README runs in a guest`, async () => {
+        const { status, stdout, stderr } = await runInGuest({
+          node: true,
+          modules,
+          files: { '/consumer': consumer.folder },
+          script: `cd /consumer && exec node readme-${index}.mjs`,
+        });
+        expect(status, stderr + stdout).toBe(0);
+        if (output !== undefined) expect(stdout.trimEnd()).toBe(output.trimEnd());
       });
     }
 

@@ -17,7 +17,7 @@ print(1);
 
 Words.
 
-\`\`\`ts guest
+\`\`\`ts guest vsock vsock_loopback
 print(2);
 \`\`\`
 
@@ -30,8 +30,14 @@ not its output
 
 test('a README has programs, each with the output that follows it', () => {
   expect(programsOf(readme)).toEqual([
-    { line: 8, source: 'print(1);\n', kind: 'run', output: '1\n' },
-    { line: 18, source: 'print(2);\n', kind: 'guest', output: undefined },
+    { line: 8, source: 'print(1);\n', kind: 'run', modules: [], output: '1\n' },
+    {
+      line: 18,
+      source: 'print(2);\n',
+      kind: 'guest',
+      modules: ['vsock', 'vsock_loopback'],
+      output: undefined,
+    },
   ]);
 });
 
@@ -41,4 +47,8 @@ test('a program of no known kind is refused, for nothing would prove it', () => 
 
 test('a README says what to install', () => {
   expect(installsOf(readme)).toEqual(['@vm-tools/x', 'left-pad']);
+});
+
+test('a program that is only type-checked says so', () => {
+  expect(programsOf('```ts types\n1\n```\n')).toMatchObject([{ kind: 'types', modules: [] }]);
 });

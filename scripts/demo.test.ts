@@ -1,0 +1,29 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { repository } from './workspaces.ts';
+
+test('the demo prints what the README shows', () => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--conditions=@vm-tools/source', '--disable-warning=ExperimentalWarning', 'scripts/demo.ts'],
+    { cwd: repository, encoding: 'utf8', timeout: 600_000 },
+  );
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const shown = /The demo prints\n\n```text\n([\s\S]*?)```/.exec(
+    readFileSync(join(repository, 'README.md'), 'utf8'),
+  )?.[1];
+  expect(shown).toBeDefined();
+  expect(withoutWhatVaries(stdout)).toBe(withoutWhatVaries(shown as string));
+}, 600_000);
+
+/** Times, process ids, temporary folders, where the repository is, and the kernel that Debian has today. */
+function withoutWhatVaries(text: string): string {
+  return text
+    .replaceAll(/^ *\d+\.\d s/gm, 'TIME')
+    .replaceAll(/process \d+/g, 'process PID')
+    .replaceAll(/vm-tools-demo-\w+/g, 'vm-tools-demo-XXXXXX')
+    .replaceAll(/(ln -s )\S+/g, '$1REPOSITORY')
+    .replaceAll(/Linux \d\S+/g, 'Linux RELEASE');
+}
