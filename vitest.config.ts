@@ -34,9 +34,9 @@ export default defineConfig(({ mode }) => {
       pool: 'forks',
       execArgv: [`--conditions=${condition}`, '--disable-warning=ExperimentalWarning'],
       maxWorkers: 2,
-      // A guest on an emulated CPU takes 10 s and more to boot; a hung test still ends.
-      testTimeout: 60_000,
-      hookTimeout: 180_000,
+      // A guest boots on an emulated CPU, perhaps on a busy machine. A hung test still ends.
+      testTimeout: 120_000,
+      hookTimeout: 300_000,
       teardownTimeout: 20_000,
       restoreMocks: true,
       unstubEnvs: true,
