@@ -35,6 +35,8 @@ const TOP = 52;
 const BOTTOM = 58;
 /** Least distance of two labels, baseline to baseline. */
 const LABEL_HEIGHT = 16;
+/** The longest line from the end of a line to its name. */
+const LEADER_LENGTH = 40;
 
 /** Told apart by colour, by dash and by marker, so that it can be read without colours. Contrast is above 3:1 on both grounds. */
 const looks = [
@@ -153,7 +155,8 @@ function tickLabel({ isBytes, isQuantile }: Axis, value: number): string {
 }
 
 function axisTitle({ title, unit, isLogarithmic }: Axis): string {
-  return escapeText([title, unit && `(${unit})`, isLogarithmic && '- logarithmic'].filter(Boolean).join(' '));
+  const remarks = [unit, isLogarithmic && 'logarithmic'].filter(Boolean).join(', ');
+  return escapeText(remarks ? `${title} (${remarks})` : title);
 }
 
 function drawLine(look: number, points: readonly (readonly [number, number])[]): string {
@@ -186,11 +189,14 @@ function endLabels(lines: readonly Line[]): string[] {
     lowest = label.y;
   }
   const column = WIDTH - RIGHT + 24;
-  return labels.map(
-    ({ name, look, x, end, y }) =>
-      `<path class="leader" d="M${round(x + 6)} ${round(end)}L${column - 14} ${round(y)}"/>` +
-      `${marker(look, column - 8, y)}<text class="label" x="${column}" y="${round(y + 4)}">${escapeText(name)}</text>`,
-  );
+  return labels.map(({ name, look, x, end, y }) => {
+    // Where lines end far from each other, leaders would cross them.
+    const leader = `<path class="leader" d="M${round(x + 6)} ${round(end)}L${column - 14} ${round(y)}"/>`;
+    return (
+      (column - x < LEADER_LENGTH ? leader : '') +
+      `${marker(look, column - 8, y)}<text class="label" x="${column}" y="${round(y + 4)}">${escapeText(name)}</text>`
+    );
+  });
 }
 
 function style(): string {

@@ -47,8 +47,8 @@ What is measured:
 
 How:
   --rounds N             rounds, in which all servers take turns (default: 5; --short 3)
-  --seconds S            timed window of one measurement (default: 1; --short 0.7)
-  --warmup S             before it (default: 0.4; --short 0.3)
+  --seconds S            timed window of one measurement (default: 1; --short 0.6)
+  --warmup S             before it (default: 0.5)
   --cpu N                the CPU that servers and load generator share (default: the last)
   --source               serve from the sources, not with the built 9s
   --slow-down-us N       burn N microseconds of CPU in each call of our filesystem; implies --source
@@ -83,8 +83,8 @@ export function parseOptions(args: string[]): Options {
     plan: chosen === undefined ? (short ? shortPlan : fullPlan) : chosenPlan(values),
     peers: list(values.peers, '--peers', peerNames) ?? (forGuard ? ['9s', 'limit9p'] : peerNames),
     rounds: number(values.rounds, '--rounds', 1) ?? (short && !updateBaseline ? 3 : 5),
-    seconds: number(values.seconds, '--seconds', 0.05) ?? (short ? 0.7 : 1),
-    warmup: number(values.warmup, '--warmup', 0) ?? (short ? 0.3 : 0.4),
+    seconds: number(values.seconds, '--seconds', 0.05) ?? (short ? 0.6 : 1),
+    warmup: number(values.warmup, '--warmup', 0) ?? 0.5,
     cpu: number(values.cpu, '--cpu', 0),
     guard,
     updateBaseline,

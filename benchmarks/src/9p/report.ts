@@ -41,7 +41,7 @@ export function costTable(cases: readonly CaseResult[]): string {
         ratio(ours?.median),
         noise(ours),
         ratio(target),
-        ours === undefined || target === undefined ? '' : ours.median <= target ? 'yes' : 'no',
+        ours === undefined || target === undefined ? '' : Number(ratio(ours.median)) <= target ? 'yes' : 'no',
         ...(peers.includes('diod') ? [ratio(result.ratios.diod?.median)] : []),
       ];
     }),
