@@ -22,6 +22,11 @@ export type {
   Outcome,
   Time,
 } from './filesystem.ts';
+export {
+  MemoryFileSystem,
+  type MemoryFileSystemOptions,
+  type MemoryTree,
+} from './memory/memory-file-system.ts';
 export { Name } from './name.ts';
 export type { Attributes } from './server/attributes.ts';
 export type { Connection, ConnectionEnd } from './server/connection.ts';
