@@ -42,6 +42,7 @@ export class VmConsole {
     this.#failures = failures;
     stream.on('data', (chunk: Buffer) => this.#receive(this.#decoder.write(chunk)));
     stream.on('error', () => this.#end());
+    stream.on('end', () => this.#end());
     stream.on('close', () => this.#end());
   }
 

@@ -9,10 +9,10 @@ export interface InheritedSockets {
   readonly ports: ReadonlyMap<string, number>;
 }
 
-/** Without what no guest of ours uses: each device costs the boot time. */
+/** Without what no guest of ours uses: each device costs boot time. */
 const machines = {
   microvm: 'microvm',
-  q35: 'q35,vmport=off,smbus=off,sata=off,usb=off,graphics=off',
+  q35: 'q35,vmport=off,smbus=off,sata=off,usb=off',
 } as const;
 
 /** The arguments that make QEMU (7.2 or newer) the machine of `options`. Source: qemu(1). Throws VmOptionsError. */
