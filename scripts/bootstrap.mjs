@@ -40,7 +40,6 @@ const commands = {
   typecheck: { packages: [], native: false, run: ['node', 'scripts/typecheck.ts'] },
   format: { packages: [], native: false, run: ['biome', 'check', '--write', '.'] },
   docs: { packages: [], native: false, run: ['typedoc'] },
-  native: { packages: debian.native, native: true, run: ['true'] },
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

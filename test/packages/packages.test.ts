@@ -171,3 +171,22 @@ describe.each(publishedWorkspaces().map((workspace) => [workspace.manifest.name,
     });
   },
 );
+
+test('all packages together are imported in a guest that has Node and nothing else', async () => {
+  using consumer = new Consumer();
+  const all = publishedWorkspaces();
+  await build(all.map(({ folder }) => folder));
+  consumer.install(all.map((workspace) => tarballOf(workspace).file));
+  const doors = all.flatMap(doorsOf);
+  consumer.write(
+    'import-all.mjs',
+    `for (const door of ${JSON.stringify(doors)}) console.log(door, Object.keys(await import(door)).length > 0);`,
+  );
+  const { status, stdout, stderr } = await runInGuest({
+    node: true,
+    files: { '/consumer': consumer.folder },
+    script: 'cd /consumer && exec node import-all.mjs',
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toBe(doors.map((door) => `${door} true\n`).join(''));
+});
