@@ -59,7 +59,16 @@ export const program = defineProgram({
       value: 'N',
       parse: wholeNumber({ min: 1, max: 1024 }),
       default: '64',
-      description: 'how many clients at once; each has a thread, further ones are turned away',
+      description: 'how many clients at once; further ones are turned away',
+    },
+    threads: {
+      value: 'N',
+      parse: wholeNumber({ min: 1, max: 64 }),
+      default: '8',
+      description: 'how many clients get a thread of their own; further ones share as many threads again',
+    },
+    deviceNodes: {
+      description: 'let clients make device nodes, which on this machine are doors to its devices',
     },
     insecureListen: { description: 'allow TCP beyond loopback, though nothing is encrypted or asked for' },
   },

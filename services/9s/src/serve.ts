@@ -8,7 +8,7 @@ import {
   UsageError,
 } from '@vm-tools/daemon';
 import { constants, open } from '@vm-tools/linux';
-import { type HostFileSystemOptions, serveThreaded } from '@vm-tools/p9-protocol/host';
+import { type HostFileSystemOptions, ThreadPool } from '@vm-tools/p9-protocol/host';
 import { type Address, formatAddress } from '@vm-tools/vsock';
 import { Acceptor } from './acceptor.ts';
 import { Clients } from './clients.ts';
@@ -34,6 +34,7 @@ export async function serve({
     readOnly: options.readOnly,
     uidMap: idMap('--uid-map', options.uidMap),
     gidMap: idMap('--gid-map', options.gidMap),
+    deviceNodes: options.deviceNodes,
   };
   if (options.msize <= SMALL_MSIZE) {
     log.warn(`--msize ${options.msize} is small: most time will go into round trips`);
@@ -41,15 +42,15 @@ export async function serve({
   // The client's system has applied the mask of the process that creates a file.
   process.umask(0);
 
+  const threads = new ThreadPool({
+    options: fileSystem,
+    server: { msize: options.msize },
+    threads: options.threads,
+  });
   const clients = new Clients({
     log,
     max: options.maxConnections,
-    serve: (fd, clientLog) =>
-      serveThreaded(fd, {
-        options: fileSystem,
-        server: { msize: options.msize },
-        onWarning: (message) => clientLog.warn(message),
-      }),
+    serve: (fd, clientLog) => threads.serve(fd, { onWarning: (message) => clientLog.warn(message) }),
   });
   shutdown.onShutdown('finish the replies to clients', () => clients.shutdown());
 
