@@ -1,9 +1,9 @@
 import { describe, test } from 'vitest';
 import { describeFileSystem } from './conformance.ts';
 import { scratchDirectory } from './scratch-directory.ts';
-import { serveHostToClient } from './served.ts';
+import { serveHostToClient, transports } from './served.ts';
 
-for (const transport of ['stream', 'descriptor'] as const) {
+for (const transport of transports) {
   const serveIt = () => serveHostToClient(transport, { root: scratchDirectory() });
   describeFileSystem(`HostFileSystem by ${transport}`, serveIt, { describe, test });
 }

@@ -3,7 +3,9 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { close, constants, socketpair } from '@vm-tools/linux';
 import { Client } from '../src/client/client.ts';
 import type { RemoteNode } from '../src/client/remote-node.ts';
+import type { FileSystem } from '../src/filesystem.ts';
 import { HostFileSystem, type HostFileSystemOptions } from '../src/host/host-file-system.ts';
+import { servePolled } from '../src/host/serve-polled.ts';
 import { serveThreaded } from '../src/host/serve-threaded.ts';
 import type { Connection, ConnectionEnd } from '../src/server/connection.ts';
 import { serve } from '../src/server/serve.ts';
@@ -12,10 +14,14 @@ import type { WorkerStart } from './descriptor-worker.ts';
 
 /**
  * - `stream`: on this event loop, over a Node socket
+ * - `polled`: on this event loop, on a descriptor
  * - `descriptor`: in a blocked thread that all tests of a file use one after the other, which spares its start
  * - `thread`: in a thread of its own, as `serveThreaded` makes it
  */
-export type Transport = 'stream' | 'descriptor' | 'thread';
+export type Transport = 'stream' | 'polled' | 'descriptor' | 'thread';
+
+/** All ways in which requests reach the server and replies leave it; `thread` is `descriptor` again. */
+export const transports = ['stream', 'polled', 'descriptor'] as const satisfies Transport[];
 
 export interface Served {
   /** The client's end, nothing said over it yet. */
@@ -49,7 +55,10 @@ export function serveHost(
     return { socket, connection, end: () => hangUp(socket, connection) };
   }
   const fs = new HostFileSystem(options);
-  const connection = serve(new Socket({ fd: theirs }), fs, server);
+  const connection =
+    transport === 'polled'
+      ? servePolledAndClose(theirs, fs, server)
+      : serve(new Socket({ fd: theirs }), fs, server);
   const end = async () => {
     await hangUp(socket, connection);
     fs[Symbol.dispose]();
@@ -71,6 +80,12 @@ export async function serveHostToClient(
 async function hangUp(socket: Socket, connection: Pick<Connection, 'ended'>): Promise<void> {
   socket.destroy();
   await connection.ended;
+}
+
+function servePolledAndClose(fd: number, fs: FileSystem, server: ServerOptions): Pick<Connection, 'ended'> {
+  const ended = servePolled(fd, fs, server);
+  void ended.then(() => close(fd));
+  return { ended };
 }
 
 let worker: Worker | undefined;
