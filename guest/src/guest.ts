@@ -42,7 +42,8 @@ const environment = {
 };
 
 const DEFAULT_TIMEOUT = 60_000;
-const TAIL = 25;
+/** Lines of the console in a message: a panic's call trace is longer than a screen. */
+const TAIL = 50;
 
 /** A booted guest. Disposing of it ends it at once; nothing of it stays on the host. */
 export class Guest implements AsyncDisposable {
@@ -206,6 +207,8 @@ export class Guest implements AsyncDisposable {
   }
 
   #explained(argv: readonly string[], error: unknown): unknown {
+    if (error instanceof GuestError && error.code === 'ERR_GUEST_ENDED')
+      return this.#error('ERR_GUEST_ENDED', `${shown(argv)}: the guest has ended`, error);
     if (!(error instanceof AgentFailure)) return error;
     return this.#error('ERR_GUEST_START', `${shown(argv)}: could not be started: ${error.message}`, error);
   }
