@@ -12,3 +12,12 @@ test.each([11, 12, 13, 14, 15, 16, 17, 18, 19, today])(
   },
   1_800_000,
 );
+
+test.each([21, 22, today])(
+  '90,000 frames whose answers come late are answered without harm (a third of them from seed %i)',
+  async (seed) => {
+    const { frames } = await fuzz(30_000, seed, true);
+    expect(frames).toBeGreaterThan(27_000);
+  },
+  1_800_000,
+);

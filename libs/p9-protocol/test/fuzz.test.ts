@@ -11,3 +11,12 @@ test.each([0x9b2000, 1, 20_260_101])(
     expect(successes / frames).toBeGreaterThan(0.2);
   },
 );
+
+test.each([0x9b2000, 2])(
+  '5,000 frames whose answers come late are answered without harm (half of them from seed %i)',
+  async (seed) => {
+    const { frames, successes } = await fuzz(2500, seed, true);
+    expect(frames).toBeGreaterThan(2200);
+    expect(successes / frames).toBeGreaterThan(0.2);
+  },
+);

@@ -15,6 +15,7 @@ import { constants, mknodat } from '@vm-tools/linux';
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { FrameSplitter } from '../src/client/frame-splitter.ts';
+import type { FileSystem } from '../src/filesystem.ts';
 import { HostFileSystem } from '../src/host/host-file-system.ts';
 import type { ConnectionEnd } from '../src/server/connection.ts';
 import { serve } from '../src/server/serve.ts';
@@ -22,6 +23,7 @@ import { decode, encode } from '../src/wire/codec.ts';
 import { OpenFlags } from '../src/wire/flags.ts';
 import { HEADER_SIZE, type Message, type MessageName, messages } from '../src/wire/messages.ts';
 import { arbitraryAnyMessage, arbitraryField, arbitraryMessage, messageNames } from './arbitrary-message.ts';
+import { promised } from './promised.ts';
 import { descriptorsInto } from './scratch-directory.ts';
 import { streamPair } from './stream-pair.ts';
 
@@ -284,10 +286,12 @@ async function converse(
   root: string,
   frames: readonly Uint8Array[],
   cuts: readonly number[],
+  isPromised: boolean,
 ): Promise<Result> {
-  const fs = new HostFileSystem({ root });
+  const host = new HostFileSystem({ root });
+  const fs = isPromised ? promised(host) : (host as FileSystem);
   const [client, server] = streamPair();
-  const connection = serve(server, fs, { msize: MSIZE });
+  const connection = serve(server, fs, { msize: MSIZE, maxPending: 10 });
   const splitter = new FrameSplitter(MSIZE);
   const replies: Message[] = [];
   const ended = new Promise<void>((resolve) => {
@@ -295,7 +299,12 @@ async function converse(
     client.on('close', resolve);
   });
   client.on('data', (chunk) => splitter.push(chunk, (frame) => replies.push(decode(frame))));
-  const stream = Buffer.concat(frames);
+  for (const frame of frames.slice(0, prelude.length)) {
+    client.write(frame);
+    // Where answers come late, each of these waits for that of the one before.
+    for (const before = replies.length; isPromised && replies.length === before; ) await turn();
+  }
+  const stream = Buffer.concat(frames.slice(prelude.length));
   for (let at = 0, cut = 0; at < stream.length; cut++) {
     const end = at + (cuts[cut % cuts.length] as number);
     client.write(stream.subarray(at, end));
@@ -305,9 +314,11 @@ async function converse(
   const end = await connection.ended;
   await ended;
   expect(splitter.unfinished, 'a reply was cut short').toBeUndefined();
-  fs[Symbol.dispose]();
+  host[Symbol.dispose]();
   return { end, replies };
 }
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 function tagOf(frame: Uint8Array): number {
   return (frame[5] as number) | ((frame[6] as number) << 8);
@@ -333,8 +344,12 @@ interface Tally {
   ends: Record<string, number>;
 }
 
-/** Sends about as many frames, in sessions made from `seed`; counts what came of them. */
-export async function fuzz(frames: number, seed: number): Promise<Tally> {
+/**
+ * Sends about as many frames, in sessions made from `seed`; counts what came of them.
+ *
+ * @param isPromised the filesystem answers by promises, so that requests overlap
+ */
+export async function fuzz(frames: number, seed: number, isPromised = false): Promise<Tally> {
   const tally: Tally = { frames: 0, successes: 0, ends: {} };
   const property = fc.asyncProperty(session, async ({ pieces, ending, cuts }) => {
     const stage = new Stage();
@@ -345,13 +360,17 @@ export async function fuzz(frames: number, seed: number): Promise<Tally> {
         stage.root,
         sent.map(({ bytes }) => bytes),
         cuts,
+        isPromised,
       );
       tally.frames += sent.length;
       tally.successes += replies.filter(({ message }) => message !== 'Rlerror').length;
       tally.ends[end.reason] = (tally.ends[end.reason] ?? 0) + 1;
-      checkReplies(sent, end, replies);
+      checkReplies(sent, end, replies, isPromised);
       checkConfinement(replies, stage.outsideInodes);
       expect(stage.outsideState).toStrictEqual(before);
+      // A connection that is cut off does not wait for what the filesystem is about to answer.
+      for (let turns = 0; turns < 50 && isPromised && descriptorsInto(stage.root).length > 0; turns++)
+        await turn();
       expect(descriptorsInto(stage.root)).toStrictEqual([]);
     } finally {
       stage.remove();
@@ -371,7 +390,12 @@ function checkConfinement(replies: readonly Message[], outside: ReadonlySet<bigi
   }
 }
 
-function checkReplies(sent: readonly Piece[], end: ConnectionEnd, replies: readonly Message[]): void {
+function checkReplies(
+  sent: readonly Piece[],
+  end: ConnectionEnd,
+  replies: readonly Message[],
+  isPromised: boolean,
+): void {
   if (sent.some(({ breaks }) => breaks)) {
     expect(['closed', 'protocol']).toContain(end.reason);
     return;
@@ -396,9 +420,11 @@ function checkReplies(sent: readonly Piece[], end: ConnectionEnd, replies: reado
     const reply = replies.find((message) => message.tag === tag);
     if (malformed !== undefined) expect(reply?.message, `the reply to ${malformed.bytes}`).toBe('Rlerror');
   }
-  // Tversion takes back what waits, and of these requests only Tfsync may wait.
-  const firstSync = sent.findIndex(({ bytes }) => bytes[4] === messages.Tfsync[0]);
+  // Tversion takes back what waits: anything where answers come late, else Tfsync alone.
+  const mayWait = sent.findIndex(({ bytes }, at) =>
+    isPromised ? at >= prelude.length : bytes[4] === messages.Tfsync[0],
+  );
   const mayLose =
-    firstSync >= 0 && sent.some(({ bytes }, at) => at > firstSync && bytes[4] === messages.Tversion[0]);
+    mayWait >= 0 && sent.some(({ bytes }, at) => at >= mayWait && bytes[4] === messages.Tversion[0]);
   if (!mayLose) expect(replies.length).toBe(sent.length);
 }

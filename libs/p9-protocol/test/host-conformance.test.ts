@@ -13,3 +13,17 @@ describeFileSystem(
   () => serveHostToClient('stream', { root: scratchDirectory() }, { msize: 4096 }),
   { describe, test },
 );
+
+// All answers come late here, and no more than three requests may wait for theirs.
+for (const transport of transports) {
+  describeFileSystem(
+    `a filesystem of promises by ${transport}`,
+    () =>
+      serveHostToClient(
+        transport,
+        { root: scratchDirectory() },
+        { isPromised: true, server: { maxPending: 3 } },
+      ),
+    { describe, test },
+  );
+}

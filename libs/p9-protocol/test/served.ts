@@ -11,6 +11,7 @@ import type { Connection, ConnectionEnd } from '../src/server/connection.ts';
 import { serve } from '../src/server/serve.ts';
 import type { ServerOptions } from '../src/server/session.ts';
 import type { WorkerStart } from './descriptor-worker.ts';
+import { promised } from './promised.ts';
 
 /**
  * - `stream`: on this event loop, over a Node socket
@@ -36,12 +37,19 @@ export interface ServedClient extends Served {
   root: RemoteNode;
 }
 
+export interface ServeOptions {
+  server?: Omit<ServerOptions, 'onWarning'>;
+  /** Every outcome of the filesystem is a promise (`promised.ts`); not for `thread`. */
+  isPromised?: boolean;
+}
+
 /** A directory of the host served over a socket pair. */
 export function serveHost(
   transport: Transport,
   options: HostFileSystemOptions,
-  server: Omit<ServerOptions, 'onWarning'> = {},
+  more: ServeOptions = {},
 ): Served {
+  const { server = {}, isPromised = false } = more;
   const [ours, theirs] = socketpair(constants.AF_UNIX, constants.SOCK_STREAM);
   const socket = new Socket({ fd: ours });
   // A hard end of a connection may reset it; each test looks at what it gets itself.
@@ -51,17 +59,18 @@ export function serveHost(
     return { socket, connection, end: () => hangUp(socket, connection) };
   }
   if (transport === 'descriptor') {
-    const connection = serveByWorker(theirs, options, server);
+    const connection = serveByWorker({ fd: theirs, options, server, isPromised });
     return { socket, connection, end: () => hangUp(socket, connection) };
   }
-  const fs = new HostFileSystem(options);
+  const host = new HostFileSystem(options);
+  const fs = isPromised ? promised(host) : (host as FileSystem);
   const connection =
     transport === 'polled'
       ? servePolledAndClose(theirs, fs, server)
       : serve(new Socket({ fd: theirs }), fs, server);
   const end = async () => {
     await hangUp(socket, connection);
-    fs[Symbol.dispose]();
+    host[Symbol.dispose]();
   };
   return { socket, connection, end };
 }
@@ -70,9 +79,9 @@ export function serveHost(
 export async function serveHostToClient(
   transport: Transport,
   options: HostFileSystemOptions,
-  { server = {}, msize }: { server?: Omit<ServerOptions, 'onWarning'>; msize?: number } = {},
+  { msize, ...more }: ServeOptions & { msize?: number } = {},
 ): Promise<ServedClient> {
-  const served = serveHost(transport, options, server);
+  const served = serveHost(transport, options, more);
   const client = await Client.connect({ stream: served.socket, ...(msize === undefined ? {} : { msize }) });
   return { ...served, client, root: await client.attach() };
 }
@@ -91,20 +100,16 @@ function servePolledAndClose(fd: number, fs: FileSystem, server: ServerOptions):
 let worker: Worker | undefined;
 
 /** The worker of this test file serves one connection at a time: each test ends its own before the next begins. */
-function serveByWorker(
-  fd: number,
-  options: HostFileSystemOptions,
-  server: object,
-): Pick<Connection, 'ended'> {
+function serveByWorker(what: Omit<WorkerStart, 'port'>): Pick<Connection, 'ended'> {
   const { port1, port2 } = new MessageChannel();
   const ended = new Promise<ConnectionEnd>((resolve) => port1.once('message', resolve));
   void ended.then(() => {
-    close(fd);
+    close(what.fd);
     port1.close();
   });
   worker ??= new Worker(new URL('./descriptor-worker.ts', import.meta.url));
   worker.unref();
-  const start: WorkerStart = { fd, options, server, port: port2 };
+  const start: WorkerStart = { ...what, port: port2 };
   worker.postMessage(start, [port2]);
   return { ended };
 }
