@@ -24,6 +24,7 @@ try {
   say(`Linux ${guest.release} is up and has mounted it`);
 
   await inGuest(guest, 'grep /mnt /proc/mounts');
+  await inGuest(guest, 'ls -l /mnt');
   await inGuest(guest, 'cat /mnt/greeting.txt');
   await inGuest(guest, 'echo "hello from the guest" > /mnt/answer.txt');
   say(`the host reads answer.txt: ${readFileSync(join(root, 'answer.txt'), 'utf8').trim()}`);
