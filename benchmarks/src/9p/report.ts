@@ -187,7 +187,9 @@ function noise(value: Ratio | undefined): string {
 }
 
 function percent(change: number): string {
-  return `${change < 0 ? '' : '+'}${(change * 100).toFixed(0)} %`;
+  // Not "-0".
+  const whole = Math.round(change * 100) || 0;
+  return `${whole < 0 ? '' : '+'}${whole} %`;
 }
 
 function measuredPeers(cases: readonly CaseResult[]): PeerName[] {
