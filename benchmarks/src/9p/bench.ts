@@ -1,10 +1,11 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { benchmarks } from './cache.ts';
+import type { Case } from './case.ts';
 import { type Chart, svg } from './chart.ts';
 import { type ChartOptions, measureCharts } from './figures.ts';
 import { fixture } from './fixture.ts';
-import { baselineOf, DEFAULT_MARGIN, judge, readBaseline, type Verdict } from './guard.ts';
+import { type Baseline, baselineOf, DEFAULT_MARGIN, judge, readBaseline, type Verdict } from './guard.ts';
 import { Installed9s } from './installed.ts';
 import { environment, lastCpu } from './machine.ts';
 import { type MeasureOptions, measure, merged } from './measure.ts';
@@ -24,7 +25,7 @@ export async function bench9p(args: string[], signal: AbortSignal): Promise<numb
     console.log(help);
     return 0;
   }
-  const baselinePath = options.baseline ?? join(benchmarks, 'baseline.json');
+  const baselinePath = fromCaller(options.baseline) ?? join(benchmarks, 'baseline.json');
   // Before the long part: what is wrong with it must not be found out at the end.
   const baseline = options.guard ? readBaseline(baselinePath) : undefined;
   using installed = options.peers.includes('9s') && !options.source ? new Installed9s() : undefined;
@@ -49,28 +50,12 @@ export async function bench9p(args: string[], signal: AbortSignal): Promise<numb
   await using team = await Team.start(root, teamOptions);
   for (const [name, why] of Object.entries(team.absent)) console.error(`without ${name}: ${why}`);
 
-  let measured = await measure(team.peers, options.plan, settings);
   if (baseline) {
     const limits = { ...baseline, margin: options.margin ?? baseline.margin };
-    const again = suspects(judge(measured.map(summarize), limits), measured);
-    if (again.length > 0) {
-      // A busy machine can spoil a round or two; what is really slower is so again.
-      console.error(
-        `measuring again what seems to have regressed: ${again.length} of ${measured.length} cases`,
-      );
-      const plan = again.map(({ one }) => one);
-      const second = await measure(team.peers, plan, settings);
-      measured = measured.map((one) => {
-        const index = again.indexOf(one);
-        return index === -1 ? one : merged(one, second[index] as Measured);
-      });
-    }
-    const cases = measured.map(summarize);
-    const verdicts = judge(cases, limits);
-    console.log(`${costTable(cases)}\n\n${guardTable(verdicts)}\n`);
-    return announce(verdicts, limits.margin);
+    return await guard(team, options.plan, settings, limits);
   }
 
+  const measured = await measure(team.peers, options.plan, settings);
   const charts = options.charts ? await measureCharts(chartOptions(team, teamOptions, settings)) : [];
   const results: Results = {
     benchmark: '9p',
@@ -86,8 +71,8 @@ export async function bench9p(args: string[], signal: AbortSignal): Promise<numb
     writeJson(baselinePath, baselineOf(results.cases, margin, where));
     console.error(`wrote ${baselinePath}`);
   }
-  if (options.out !== undefined) {
-    const folder = isAbsolute(options.out) ? options.out : join(benchmarks, options.out);
+  const folder = fromCaller(options.out) ?? (options.isComplete ? join(benchmarks, 'results') : undefined);
+  if (folder !== undefined) {
     writeResults(folder, results);
     console.error(`wrote ${folder}/9p.{json,md}`);
   }
@@ -97,6 +82,36 @@ export async function bench9p(args: string[], signal: AbortSignal): Promise<numb
       : [costTable(results.cases), speedTable(results.cases), ...remarks(results)].join('\n\n'),
   );
   return 0;
+}
+
+/** Compares with the baseline; what seems to have regressed is measured again, and all samples count. */
+async function guard(
+  team: Team,
+  plan: readonly Case[],
+  settings: MeasureOptions,
+  limits: Baseline,
+): Promise<number> {
+  let measured = await measure(team.peers, plan, settings);
+  const again = suspects(judge(measured.map(summarize), limits), measured);
+  if (again.length > 0) {
+    // A busy machine can spoil a round or two; what is really slower is so again.
+    console.error(
+      `measuring again what seems to have regressed: ${again.length} of ${measured.length} cases`,
+    );
+    const second = await measure(
+      team.peers,
+      again.map(({ one }) => one),
+      settings,
+    );
+    measured = measured.map((one) => {
+      const index = again.indexOf(one);
+      return index === -1 ? one : merged(one, second[index] as Measured);
+    });
+  }
+  const cases = measured.map(summarize);
+  const verdicts = judge(cases, limits);
+  console.log(`${costTable(cases)}\n\n${guardTable(verdicts)}\n`);
+  return announce(verdicts, limits.margin);
 }
 
 function chartOptions(team: Team, teamOptions: TeamOptions, settings: MeasureOptions): ChartOptions {
@@ -135,6 +150,11 @@ function announce(verdicts: readonly Verdict[], margin: number): number {
     );
   }
   return 1;
+}
+
+/** npm runs us in the folder of our package, and says where it was itself: for `npm run bench` the root of the repository. */
+function fromCaller(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(process.env['INIT_CWD'] ?? '.', path);
 }
 
 function writeResults(folder: string, results: Results): void {

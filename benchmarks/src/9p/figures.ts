@@ -25,7 +25,7 @@ const labels: Readonly<Record<PeerName, string>> = { '9s': '9s', limit9p: 'C flo
 
 /** Measures what charts show beyond the table. */
 export async function measureCharts(options: ChartOptions): Promise<Chart[]> {
-  return [
+  const charts = [
     await throughput('readseq', 'Sequential reads', options),
     await throughput('writeseq', 'Sequential writes', options),
     await operationsByDepth('getattr', options),
@@ -34,6 +34,8 @@ export async function measureCharts(options: ChartOptions): Promise<Chart[]> {
     await latencies('getattr', 1, options),
     await latencies('mixed', 16, options),
   ];
+  const how = `Medians of ${options.rounds} rounds of ${options.seconds} s.`;
+  return charts.map((chart) => ({ ...chart, note: `${chart.note} ${how}` }));
 }
 
 async function throughput(workload: Workload, what: string, options: ChartOptions): Promise<Chart> {
@@ -107,7 +109,7 @@ async function latencies(workload: Workload, depth: number, options: ChartOption
   return {
     name: `${workload}-latency`,
     title: `Latency of ${caseName(one)}`,
-    note: 'Fraction of operations that took no longer, at the median of the rounds; server and client on one CPU.',
+    note: 'Fraction of operations that took no longer; server and client on one CPU.',
     x,
     y: { title: 'operations', isQuantile: true },
     points: measured.flatMap(({ samples }) =>

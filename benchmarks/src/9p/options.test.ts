@@ -8,7 +8,7 @@ test('without options everything is measured, with charts, and written to the co
     peers: ['9s', 'limit9p', 'diod'],
     rounds: 5,
     charts: true,
-    out: 'results',
+    isComplete: true,
     source: false,
   });
 });
@@ -16,7 +16,7 @@ test('without options everything is measured, with charts, and written to the co
 test.each([['--short'], ['--workload', 'walk'], ['--peers', '9s,limit9p'], ['--slow-down-us', '10']])(
   '%s leaves the committed results alone',
   (...args) => {
-    expect(parseOptions(args.filter((arg) => arg !== undefined)).out).toBeUndefined();
+    expect(parseOptions(args.filter((arg) => arg !== undefined)).isComplete).toBe(false);
   },
 );
 

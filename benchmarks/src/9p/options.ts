@@ -27,7 +27,9 @@ export interface Options {
   readonly source: boolean;
   /** Burned in each call of the filesystem; implies `source`. */
   readonly slowDown: number | undefined;
-  /** Where results are written; nothing is when it is undefined. */
+  /** Nothing is left out: these are the results that are committed. */
+  readonly isComplete: boolean;
+  /** Where results are written; otherwise complete ones are, to where they are committed. */
   readonly out: string | undefined;
   readonly charts: boolean;
   readonly json: boolean;
@@ -54,8 +56,8 @@ How:
   --slow-down-us N       burn N microseconds of CPU in each call of our filesystem; implies --source
 
 Output:
-  --out DIR              write results there
-  --no-charts            do not measure what only charts show
+  --out DIR              write results there (relative to the root of the repository)
+  --no-charts            leave out what only charts show
   --json                 print results as JSON
 
 Regressions:
@@ -92,7 +94,8 @@ export function parseOptions(args: string[]): Options {
     margin: number(values.margin, '--margin', 0),
     source: (values.source ?? false) || slowDown !== undefined,
     slowDown,
-    out: values.out ?? (isComplete && slowDown === undefined ? 'results' : undefined),
+    isComplete: isComplete && slowDown === undefined,
+    out: values.out,
     charts: isComplete && !values['no-charts'],
     json: values.json ?? false,
   };
