@@ -12,11 +12,16 @@ test.each([0x9b2000, 1, 20_260_101])(
   },
 );
 
-test.each([0x9b2000, 2])(
-  '5,000 frames whose answers come late are answered without harm (half of them from seed %i)',
-  async (seed) => {
-    const { frames, successes } = await fuzz(2500, seed, true);
+test.each([
+  ['promised', 0x9b2000],
+  ['promised', 2],
+  ['failing', 0x9b2000],
+  ['failing', 3],
+] as const)(
+  '2,500 frames are answered without harm by a filesystem that is %s (seed %i)',
+  async (kind, seed) => {
+    const { frames, successes } = await fuzz(2500, seed, kind);
     expect(frames).toBeGreaterThan(2200);
-    expect(successes / frames).toBeGreaterThan(0.2);
+    expect(successes / frames).toBeGreaterThan(0.15);
   },
 );

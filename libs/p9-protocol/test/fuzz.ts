@@ -23,6 +23,7 @@ import { decode, encode } from '../src/wire/codec.ts';
 import { OpenFlags } from '../src/wire/flags.ts';
 import { HEADER_SIZE, type Message, type MessageName, messages } from '../src/wire/messages.ts';
 import { arbitraryAnyMessage, arbitraryField, arbitraryMessage, messageNames } from './arbitrary-message.ts';
+import { failing } from './failing.ts';
 import { promised } from './promised.ts';
 import { descriptorsInto } from './scratch-directory.ts';
 import { streamPair } from './stream-pair.ts';
@@ -276,6 +277,15 @@ class Stage {
   }
 }
 
+const kinds = {
+  host: (fs: HostFileSystem) => fs as FileSystem,
+  promised,
+  failing,
+};
+
+/** The filesystem that the server has: the host's as it is, or one of its answers late, or one that fails now and then in every way. */
+export type Kind = keyof typeof kinds;
+
 interface Result {
   end: ConnectionEnd;
   replies: Message[];
@@ -286,10 +296,10 @@ async function converse(
   root: string,
   frames: readonly Uint8Array[],
   cuts: readonly number[],
-  isPromised: boolean,
+  kind: Kind,
 ): Promise<Result> {
   const host = new HostFileSystem({ root });
-  const fs = isPromised ? promised(host) : (host as FileSystem);
+  const fs = kinds[kind](host);
   const [client, server] = streamPair();
   const connection = serve(server, fs, { msize: MSIZE, maxPending: 10 });
   const splitter = new FrameSplitter(MSIZE);
@@ -302,7 +312,7 @@ async function converse(
   for (const frame of frames.slice(0, prelude.length)) {
     client.write(frame);
     // Where answers come late, each of these waits for that of the one before.
-    for (const before = replies.length; isPromised && replies.length === before; ) await turn();
+    for (const before = replies.length; kind === 'promised' && replies.length === before; ) await turn();
   }
   const stream = Buffer.concat(frames.slice(prelude.length));
   for (let at = 0, cut = 0; at < stream.length; cut++) {
@@ -344,12 +354,8 @@ interface Tally {
   ends: Record<string, number>;
 }
 
-/**
- * Sends about as many frames, in sessions made from `seed`; counts what came of them.
- *
- * @param isPromised the filesystem answers by promises, so that requests overlap
- */
-export async function fuzz(frames: number, seed: number, isPromised = false): Promise<Tally> {
+/** Sends about as many frames, in sessions made from `seed`; counts what came of them. */
+export async function fuzz(frames: number, seed: number, kind: Kind = 'host'): Promise<Tally> {
   const tally: Tally = { frames: 0, successes: 0, ends: {} };
   const property = fc.asyncProperty(session, async ({ pieces, ending, cuts }) => {
     const stage = new Stage();
@@ -360,16 +366,16 @@ export async function fuzz(frames: number, seed: number, isPromised = false): Pr
         stage.root,
         sent.map(({ bytes }) => bytes),
         cuts,
-        isPromised,
+        kind,
       );
       tally.frames += sent.length;
       tally.successes += replies.filter(({ message }) => message !== 'Rlerror').length;
       tally.ends[end.reason] = (tally.ends[end.reason] ?? 0) + 1;
-      checkReplies(sent, end, replies, isPromised);
+      checkReplies(sent, end, replies, kind);
       checkConfinement(replies, stage.outsideInodes);
       expect(stage.outsideState).toStrictEqual(before);
       // A connection that is cut off does not wait for what the filesystem is about to answer.
-      for (let turns = 0; turns < 50 && isPromised && descriptorsInto(stage.root).length > 0; turns++)
+      for (let turns = 0; turns < 50 && kind !== 'host' && descriptorsInto(stage.root).length > 0; turns++)
         await turn();
       expect(descriptorsInto(stage.root)).toStrictEqual([]);
     } finally {
@@ -394,7 +400,7 @@ function checkReplies(
   sent: readonly Piece[],
   end: ConnectionEnd,
   replies: readonly Message[],
-  isPromised: boolean,
+  kind: Kind,
 ): void {
   if (sent.some(({ breaks }) => breaks)) {
     expect(['closed', 'protocol']).toContain(end.reason);
@@ -422,7 +428,7 @@ function checkReplies(
   }
   // Tversion takes back what waits: anything where answers come late, else Tfsync alone.
   const mayWait = sent.findIndex(({ bytes }, at) =>
-    isPromised ? at >= prelude.length : bytes[4] === messages.Tfsync[0],
+    kind !== 'host' ? at >= prelude.length : bytes[4] === messages.Tfsync[0],
   );
   const mayLose =
     mayWait >= 0 && sent.some(({ bytes }, at) => at >= mayWait && bytes[4] === messages.Tversion[0]);

@@ -14,16 +14,11 @@ describeFileSystem(
   { describe, test },
 );
 
-// All answers come late here, and no more than three requests may wait for theirs.
+// All answers come late here.
 for (const transport of transports) {
   describeFileSystem(
     `a filesystem of promises by ${transport}`,
-    () =>
-      serveHostToClient(
-        transport,
-        { root: scratchDirectory() },
-        { isPromised: true, server: { maxPending: 3 } },
-      ),
+    () => serveHostToClient(transport, { root: scratchDirectory() }, { isPromised: true }),
     { describe, test },
   );
 }
