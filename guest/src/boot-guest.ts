@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type StartOptions, startVm, type VmOptions } from '@vm-tools/vmm';
@@ -126,18 +126,21 @@ async function tscFrequency(options: ToolOptions): Promise<string> {
   return (await runProgram(await nativeProgram('tsc-khz', options), [], options)).toString().trim();
 }
 
-/** The initramfs with the files of one boot joined to it. */
+/**
+ * The initramfs with the files of one boot joined to it: a file without a name, which QEMU reads through our descriptor, so
+ * that nothing is left of it even when this program is killed.
+ */
 async function withFiles(initrd: string, files: GuestFiles): Promise<AsyncDisposable & { path: string }> {
   if (Object.keys(files).length === 0) return { path: initrd, [Symbol.asyncDispose]: async () => undefined };
   const archive = await filesArchive(files);
   const folder = await mkdtemp(join(tmpdir(), 'vm-tools-guest-'));
-  const remove = () => rm(folder, { recursive: true, force: true });
+  const file = await open(join(folder, 'initrd'), 'wx').finally(() => rm(folder, { recursive: true }));
   try {
-    const path = join(folder, 'initrd');
-    await writeFile(path, Buffer.concat([await readFile(initrd), archive]));
-    return { path, [Symbol.asyncDispose]: remove };
+    await file.writeFile(await readFile(initrd));
+    await file.writeFile(archive);
+    return { path: `/proc/${process.pid}/fd/${file.fd}`, [Symbol.asyncDispose]: () => file.close() };
   } catch (error) {
-    await remove();
+    await file.close();
     throw error;
   }
 }

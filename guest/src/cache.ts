@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** `.cache/guest` at the root of the repository. Each folder in it is named by what it was built from; all may be deleted. */
 export const cacheFolder = fileURLToPath(new URL('../../.cache/guest', import.meta.url));
+
+const BUILDING = '.building-';
+/** No build takes as long. */
+const ABANDONED_MS = 3_600_000;
 
 const building = new Map<string, Promise<string>>();
 
@@ -32,7 +36,8 @@ export function cached(
 
 async function buildInto(folder: string, build: (folder: string) => Promise<void>): Promise<string> {
   await mkdir(cacheFolder, { recursive: true });
-  const partial = await mkdtemp(`${folder}.building-`);
+  await removeAbandoned();
+  const partial = await mkdtemp(folder + BUILDING);
   try {
     await build(partial);
     await rename(partial, folder).catch((error: NodeJS.ErrnoException) => {
@@ -41,5 +46,15 @@ async function buildInto(folder: string, build: (folder: string) => Promise<void
     return folder;
   } finally {
     await rm(partial, { recursive: true, force: true });
+  }
+}
+
+/** What a build left that was killed. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(cacheFolder)) {
+    if (!name.includes(BUILDING)) continue;
+    const folder = join(cacheFolder, name);
+    const { mtimeMs } = await stat(folder).catch(() => ({ mtimeMs: Date.now() }));
+    if (Date.now() - mtimeMs > ABANDONED_MS) await rm(folder, { recursive: true, force: true });
   }
 }

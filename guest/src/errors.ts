@@ -3,8 +3,7 @@ export type GuestErrorCode =
   | 'ERR_GUEST_ENDED'
   | 'ERR_GUEST_TIMEOUT'
   | 'ERR_GUEST_START'
-  | 'ERR_GUEST_STATUS'
-  | 'ERR_GUEST_OUTPUT';
+  | 'ERR_GUEST_STATUS';
 
 /** What went wrong in or with a guest; the message ends with the last lines of its console. */
 export class GuestError extends Error {

@@ -19,10 +19,10 @@ import { completeRoot, unpackPackages, withDependencies } from './debian.ts';
 import type { GuestKernel } from './kernel.ts';
 import { moduleName, resolveModules } from './module-index.ts';
 import { nativeProgram } from './native.ts';
-import { runTool, ToolError, type ToolOptions, toolPath } from './tool.ts';
+import { runTool, type Tool, ToolError, type ToolOptions, toolPath } from './tool.ts';
 
 /** Raised when an image built from the same inputs would come out otherwise. */
-const FORMAT = '1';
+const FORMAT = '2';
 /** What a guest may write to its root disk; the image is sparse. */
 const ROOT_SIZE = '4G';
 
@@ -112,10 +112,28 @@ export async function rootDisk({ packages, node }: RootContents, options: ToolOp
       '-E',
       'root_owner=0:0,lazy_itable_init=1',
     ];
-    await runTool('mke2fs', [...flags, '-d', root, join(partial, 'root.ext4'), ROOT_SIZE], options);
+    await asRoot('mke2fs', [...flags, '-d', root, join(partial, 'root.ext4'), ROOT_SIZE], options);
     await rm(root, { recursive: true });
   });
   return join(folder, 'root.ext4');
+}
+
+/**
+ * Runs a tool in a user namespace in which this user's files look like root's, so that they are root's in the image; where the
+ * system allows users no namespaces they stay the user's, with whom a guest that runs everything as root works as well.
+ */
+async function asRoot(tool: Tool, args: readonly string[], options: ToolOptions): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    const inNamespace = runTool('unshare', ['--user', '--map-root-user', toolPath(tool), ...args], options);
+    if (
+      await inNamespace.then(
+        () => true,
+        () => false,
+      )
+    )
+      return;
+  }
+  await runTool(tool, args, options);
 }
 
 /** The files as an archive to be joined to an initramfs; the agent lays them over the root, whatever that is. */

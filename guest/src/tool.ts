@@ -11,6 +11,7 @@ const packages = {
   gcc: 'gcc libc6-dev',
   ldd: 'libc-bin',
   mke2fs: 'e2fsprogs',
+  unshare: 'util-linux',
   xz: 'xz-utils',
 } as const;
 

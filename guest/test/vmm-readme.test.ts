@@ -8,7 +8,7 @@ import { prepareGuest } from '../src/index.ts';
 
 test("the program in @vm-tools/vmm's README runs", async () => {
   const readme = readFileSync(new URL('../../libs/vmm/README.md', import.meta.url), 'utf8');
-  const source = /^```ts\n([\s\S]*?)^```/m.exec(readme)?.[1] ?? '';
+  const source = /^```ts types\n([\s\S]*?)^```/m.exec(readme)?.[1] ?? '';
   const { kernel, initrd } = await prepareGuest();
   // Within the repository, where the package's name is found.
   const folder = mkdtempSync(fileURLToPath(new URL('../../.cache/readme-', import.meta.url)));
