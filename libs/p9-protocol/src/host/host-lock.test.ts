@@ -91,6 +91,14 @@ describe('record locks', () => {
     });
   });
 
+  test('are told to Linux, which always asks by the type of an unlock: by the others as of a write lock', () => {
+    const file = openFile();
+    const request = { type: LockType.unlock, flags: 0, start: 0n, length: 0n, procId: 2, clientId: 'guest' };
+    lock(file, 1, LockType.read, { start: 7n, length: 3n });
+    expect(fs.getlock(file, request)).toMatchObject({ type: LockType.read, start: 7n, length: 3n });
+    expect(fs.getlock(file, { ...request, procId: 1 })).toMatchObject({ type: LockType.unlock });
+  });
+
   test('of a kind that does not exist are refused', () => {
     expect(lock(openFile(), 1, 3)).toBe(-22);
   });

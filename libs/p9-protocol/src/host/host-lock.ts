@@ -1,7 +1,7 @@
 import { close, constants, ofdGetLock, ofdSetLock, reopen } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { LockDescription, LockRequest } from '../filesystem.ts';
-import { LockStatus, LockType } from '../wire/flags.ts';
+import { LockStatus, LockType, testedLockType } from '../wire/flags.ts';
 import type { HostNode } from './host-node.ts';
 
 /** What `HostLocks` needs of an open file. */
@@ -49,7 +49,7 @@ export class HostLocks {
 
   /** Tgetlock: what stands in the way of a lock. */
   find(file: LockableFile, request: LockRequest): LockDescription | number {
-    const hostType = hostLockType(request.type);
+    const hostType = hostLockType(testedLockType(request.type));
     if (hostType === undefined) return -Errno.EINVAL;
     const found = new BigInt64Array(4);
     const fd = this.#owned.get(keyOf(file, request))?.fd ?? file.fd;

@@ -245,13 +245,13 @@ export class MemoryFileSystem implements FileSystem<MemoryNode, MemoryFile> {
 
   lock(file: MemoryFile, request: LockRequest): number {
     const { type, clientId, procId } = request;
-    if (type !== LockType.read && type !== LockType.write && type !== LockType.unlock) return -Errno.EINVAL;
+    if (!isLockType(type)) return -Errno.EINVAL;
     file.owners.set(`${procId}:${clientId}`, { clientId, procId });
     return file.node.locks.set(request);
   }
 
   getlock(file: MemoryFile, request: LockRequest): LockDescription | number {
-    if (request.type !== LockType.read && request.type !== LockType.write) return -Errno.EINVAL;
+    if (!isLockType(request.type)) return -Errno.EINVAL;
     return file.node.locks.find(request);
   }
 
@@ -443,6 +443,10 @@ function refusesEntry(directory: MemoryNode, name: Name): number {
   if (name.length > NAME_MAX) return -Errno.ENAMETOOLONG;
   // A directory that was removed is its own parent and has no names left.
   return directory.links === 0 ? -Errno.ENOENT : 0;
+}
+
+function isLockType(type: number): boolean {
+  return type === LockType.read || type === LockType.write || type === LockType.unlock;
 }
 
 function isWithin(directory: MemoryNode, ancestor: MemoryNode): boolean {

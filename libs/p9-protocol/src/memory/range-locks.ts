@@ -1,5 +1,5 @@
 import type { LockDescription, LockRequest } from '../filesystem.ts';
-import { LockStatus, LockType } from '../wire/flags.ts';
+import { LockStatus, LockType, testedLockType } from '../wire/flags.ts';
 
 interface Held {
   type: number;
@@ -27,7 +27,7 @@ export class RangeLocks {
   }
 
   find(request: LockRequest): LockDescription {
-    const conflict = this.#conflict(heldOf(request));
+    const conflict = this.#conflict(heldOf({ ...request, type: testedLockType(request.type) }));
     if (conflict === undefined) return { ...request, type: LockType.unlock };
     const { type, start, end, procId, clientId } = conflict;
     return { type, start, length: end === EOF ? 0n : end - start, procId, clientId };

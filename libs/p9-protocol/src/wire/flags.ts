@@ -60,6 +60,14 @@ export const UNLINK_DIRECTORY = 0x200;
 
 /** Lock types of Tlock and Tgetlock (P9_LOCK_TYPE_*). */
 export const LockType = { read: 0, write: 1, unlock: 2 } as const;
+/**
+ * The type of lock that a Tgetlock asks about. Linux's client sends `unlock` whatever its program asked for
+ * (fs/9p/vfs_file.c, v9fs_file_getlock): then it is about any lock, which is what a write lock would meet.
+ */
+export function testedLockType(type: number): number {
+  return type === LockType.unlock ? LockType.write : type;
+}
+
 /** Rlock.status (P9_LOCK_*). */
 export const LockStatus = { success: 0, blocked: 1, error: 2, grace: 3 } as const;
 /** Tlock.flags (P9_LOCK_FLAGS_*). */
