@@ -1,9 +1,7 @@
-import { fdatasync, fsync, readFileSync } from 'node:fs';
+import { fdatasync, fsync } from 'node:fs';
 import {
-  chmod,
   close,
   constants,
-  fchownat,
   fstat,
   fstatfs,
   linkat,
@@ -18,15 +16,15 @@ import {
   renameat2,
   reopen,
   STATFS_WORDS,
-  Stat,
   StatFs,
   setxattr,
   statx,
   symlinkat,
   unlinkat,
 } from '@vm-tools/linux';
-import { Errno, P9Error } from '../errno.ts';
+import { Errno } from '../errno.ts';
 import type {
+  AttachRequest,
   AttributeChanges,
   Created,
   FileSystem,
@@ -45,15 +43,13 @@ import { HostLocks, type LockableFile } from './host-lock.ts';
 import { type HostNode, HostNodeTree } from './host-node.ts';
 import { readXattr, readXattrNames } from './host-xattr.ts';
 import { IdMap } from './id-map.ts';
+import { NewFiles } from './new-files.ts';
 import { hostOpenFlags, opensForWriting } from './open-flags.ts';
 import { procPath } from './proc-path.ts';
 
 const { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, O_CREAT, O_EXCL, O_NOFOLLOW, O_PATH } = constants;
 const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } = constants;
 const PERMISSIONS = 0o7777;
-const SET_ID_BITS = 0o6000;
-/** "Leave this id as it is", of chown(2). */
-const NO_ID = 0xffffffff;
 const NO_NAME = new Uint8Array(0);
 
 export interface HostFileSystemOptions {
@@ -98,7 +94,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   readonly #gids: IdMap;
   readonly #readOnly: boolean;
   readonly #deviceNodes: boolean;
-  readonly #umask: number;
+  readonly #newFiles: NewFiles;
   readonly #directories = new DirectoryReader();
   readonly #locks = new HostLocks();
   readonly #statfs = new Uint32Array(STATFS_WORDS);
@@ -110,7 +106,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     this.#gids = new IdMap(options.gidMap);
     this.#readOnly = options.readOnly ?? false;
     this.#deviceNodes = options.deviceNodes ?? false;
-    this.#umask = processUmask();
+    this.#newFiles = new NewFiles(this.#uids, this.#gids);
     this.#tree = new HostNodeTree(open(options.root, O_PATH | constants.O_DIRECTORY));
   }
 
@@ -119,9 +115,9 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     this.#tree.close();
   }
 
-  attach(): HostNode {
-    this.#tree.retain(this.#tree.root);
-    return this.#tree.root;
+  /** The root, for a user to whom new files are given where the server may do that. */
+  attach({ nUname }: Pick<AttachRequest, 'nUname'>): HostNode | number {
+    return this.#tree.attach(nUname);
   }
 
   walk(directory: HostNode, name: Name): HostNode | number {
@@ -272,7 +268,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
       return this.#openExisting(directory, name, flags);
     }
     if (fd < 0) return fd === -Errno.EMFILE ? -Errno.ENFILE : fd;
-    const failed = this.#settle(fd, mode, gid);
+    const failed = this.#newFiles.settle(fd, this.#tree.stat, { user: directory.user, mode, gid });
     if (failed < 0) {
       close(fd);
       unlinkat(at, name.bytes, name.start, name.length, 0);
@@ -297,7 +293,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     const at = this.#tree.descriptor(directory);
     if (at < 0) return at;
     const failed = mkdirat(at, name.bytes, name.start, name.length, mode & PERMISSIONS);
-    return failed < 0 ? failed : this.#qidOfNew(at, name, mode, gid);
+    return failed < 0 ? failed : this.#qidOfNew(at, directory.user, name, mode, gid);
   }
 
   symlink(directory: HostNode, name: Name, target: Name, gid: number): Qid | number {
@@ -306,7 +302,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     if (at < 0) return at;
     const { bytes, start, length } = target;
     const failed = symlinkat(bytes, start, length, at, name.bytes, name.start, name.length);
-    return failed < 0 ? failed : this.#qidOfNew(at, name, undefined, gid);
+    return failed < 0 ? failed : this.#qidOfNew(at, directory.user, name, undefined, gid);
   }
 
   mknod(
@@ -335,7 +331,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
       major,
       minor,
     );
-    return failed < 0 ? failed : this.#qidOfNew(at, name, mode, gid);
+    return failed < 0 ? failed : this.#qidOfNew(at, directory.user, name, mode, gid);
   }
 
   link(directory: HostNode, node: HostNode, name: Name): number {
@@ -392,7 +388,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   /** Acts on the name by which the node was reached, if it still has that. */
   #byItsName(node: HostNode, act: (parent: HostNode, name: Name) => number): number {
     const { parent } = node;
-    if (parent === undefined) return -Errno.EBUSY;
+    if (parent === undefined || this.#tree.isRoot(node)) return -Errno.EBUSY;
     const name = new Name(node.name, 0, node.nameLength);
     const found = this.#tree.walk(parent, name);
     if (typeof found === 'number') return found;
@@ -430,46 +426,24 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
 
   // What was just made
 
-  #qidOfNew(directory: number, name: Name, mode: number | undefined, gid: number): Qid | number {
+  #qidOfNew(
+    directory: number,
+    user: number,
+    name: Name,
+    mode: number | undefined,
+    gid: number,
+  ): Qid | number {
     const fd = this.#tree.openPath(directory, name.bytes, name.start, name.length);
     if (fd < 0) return fd;
-    const failed = this.#settle(fd, mode, gid);
+    const failed = this.#newFiles.settle(fd, this.#tree.stat, { user, mode, gid });
     close(fd);
     if (failed < 0) return failed;
     const qid = new Qid();
     this.#tree.fillQid(qid);
     return qid;
   }
-
-  /**
-   * Gives something new the group and the very mode that were asked for, and leaves its fstat in `stat`. A server without the
-   * right to give files to a group leaves the group as it is.
-   */
-  #settle(fd: number, mode: number | undefined, gid: number): number {
-    const { stat } = this.#tree;
-    const failed = fstat(fd, stat);
-    if (failed < 0) return failed;
-    const group = this.#gids.toHost(gid);
-    const changesGroup = gid !== NO_ID && group !== (stat[Stat.gid] as number);
-    if (changesGroup) {
-      const refused = fchownat(fd, NO_NAME, 0, 0, NO_ID, group, AT_EMPTY_PATH);
-      if (refused < 0 && refused !== -Errno.EPERM) return refused;
-    }
-    if (mode === undefined) return 0;
-    const wanted = mode & PERMISSIONS;
-    const lostBits = (wanted & this.#umask) !== 0 || (changesGroup && (wanted & SET_ID_BITS) !== 0);
-    return lostBits ? chmod(procPath(fd), wanted) : 0;
-  }
 }
 
 function wide(words: Uint32Array, index: number): bigint {
   return (BigInt(words[index + 1] as number) << 32n) | BigInt(words[index] as number);
-}
-
-/** The process's file mode creation mask, read without setting it: it belongs to the whole process. */
-function processUmask(): number {
-  const match = /^Umask:\s*([0-7]+)/m.exec(readFileSync('/proc/self/status', 'latin1'));
-  if (match?.[1] === undefined)
-    throw new P9Error('EIO', '/proc/self/status has no line "Umask:"; is /proc mounted?');
-  return Number.parseInt(match[1], 8);
 }

@@ -16,7 +16,7 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'p9-lock-'));
   writeFileSync(join(root, 'file'), 'x'.repeat(100));
   fs = new HostFileSystem({ root });
-  node = fs.walk(fs.attach(), Name.from('file')) as HostNode;
+  node = fs.walk(fs.attach({ nUname: 0xffffffff }) as HostNode, Name.from('file')) as HostNode;
 });
 
 afterEach(() => {

@@ -1,7 +1,7 @@
 import { close, constants, fstat, openat, STAT_WORDS, Stat, statx } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { FileNode } from '../filesystem.ts';
-import type { Name } from '../name.ts';
+import { Name } from '../name.ts';
 import { Qid, QidType } from '../wire/qid.ts';
 
 const PATH_FLAGS = constants.O_PATH | constants.O_NOFOLLOW;
@@ -27,6 +27,8 @@ export class HostNode implements FileNode {
   /** When the file was made, as far as known (0: not): inode numbers are used again. Taken when the descriptor is given up. */
   birthSec = 0;
   birthNsec = 0;
+  /** The user that its session attached as (n_uname): who makes files here. */
+  user = NO_USER;
   /** Fids that denote the node. */
   references = 0;
   /** Nodes that have it as parent. */
@@ -43,6 +45,10 @@ export class HostNode implements FileNode {
   }
 }
 
+/** "None is named", of n_uname. */
+const NO_USER = 0xffffffff;
+/** Where a user's own node of the root is found again. */
+const ITSELF = Name.from('.');
 /** Nodes kept for use again. */
 const SPARE_NODES = 4096;
 /** How many descriptors are given up at a time. */
@@ -96,6 +102,22 @@ export class HostNodeTree {
     this.root.fd = -1;
   }
 
+  /** The root, with one reference, for a session of a user; a negative errno if no descriptor is left for it. */
+  attach(user: number): HostNode | number {
+    if (user === NO_USER) {
+      this.root.references++;
+      return this.root;
+    }
+    const node = this.walk(this.root, ITSELF);
+    if (typeof node !== 'number') node.user = user;
+    return node;
+  }
+
+  /** Whether the node is the root, of whatever user. */
+  isRoot(node: HostNode): boolean {
+    return isSameFile(node, this.root);
+  }
+
   /** The entry `name` of a directory, with one reference; a negative errno if it is not there. */
   walk(directory: HostNode, name: Name): HostNode | number {
     const at = this.descriptor(directory);
@@ -112,8 +134,10 @@ export class HostNodeTree {
 
   /** An O_PATH descriptor of a directory's entry, not following symlinks, or a negative errno. */
   openPath(directory: number, name: Uint8Array, start: number, length: number): number {
-    const fd = openat(directory, name, start, length, PATH_FLAGS, 0);
-    return fd < 0 && this.relieve(fd) ? openat(directory, name, start, length, PATH_FLAGS, 0) : fd;
+    let fd = openat(directory, name, start, length, PATH_FLAGS, 0);
+    if (fd < 0 && this.relieve(fd)) fd = openat(directory, name, start, length, PATH_FLAGS, 0);
+    // To a client the want of descriptors is the system's, not its own.
+    return fd === -Errno.EMFILE ? -Errno.ENFILE : fd;
   }
 
   /** A node for what `fd` refers to, whose fstat is in `stat`: the entry `name` of a directory. */
@@ -123,6 +147,7 @@ export class HostNodeTree {
     node.references = 1;
     node.isRecent = true;
     node.birthSec = 0;
+    node.user = directory.user;
     node.index = this.#nodes.push(node) - 1;
     this.place(node, directory, name);
     this.identify(node);
