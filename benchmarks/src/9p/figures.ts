@@ -44,7 +44,7 @@ async function throughput(workload: Workload, what: string, options: ChartOption
   return {
     name: workload,
     title: `${what} against message size`,
-    note: 'MB/s, one request in flight, server and client on one CPU. diod grants 64 KiB at most.',
+    note: `MB/s, one request in flight, server and client on one CPU. diod grants 64 KiB at most.${missing(measured)}`,
     x: { title: 'message size asked for', isLogarithmic: true, isBytes: true },
     y: { title: 'MB/s' },
     points: points(
@@ -61,7 +61,7 @@ async function operationsByDepth(workload: Workload, options: ChartOptions): Pro
   return {
     name: `${workload}-depth`,
     title: `${workload} against requests in flight`,
-    note: 'Operations a second, server and client on one CPU.',
+    note: `Operations a second, server and client on one CPU.${missing(measured)}`,
     x: { title: 'requests in flight', isLogarithmic: true },
     y: { title: 'operations a second' },
     points: points(
@@ -74,6 +74,7 @@ async function operationsByDepth(workload: Workload, options: ChartOptions): Pro
 
 async function readdirByEntries({ withPeers, ...options }: ChartOptions): Promise<Chart> {
   const all: Point[] = [];
+  const measuredAll: Measured[] = [];
   for (const entries of ENTRIES) {
     const program = nativeProgram('p9load', {
       from: ENTRIES_LINE,
@@ -84,6 +85,7 @@ async function readdirByEntries({ withPeers, ...options }: ChartOptions): Promis
       async (peers) =>
         await measure(peers, [{ workload: 'readdir', depth: 1, msize: 65_560 }], { ...options, program }),
     );
+    measuredAll.push(...measured);
     all.push(
       ...points(
         measured,
@@ -95,7 +97,7 @@ async function readdirByEntries({ withPeers, ...options }: ChartOptions): Promis
   return {
     name: 'readdir',
     title: 'Listing a directory against its size',
-    note: 'Median milliseconds for opening, reading to the end and closing; message size 65,560.',
+    note: `Median milliseconds for opening, reading to the end and closing; message size 65,560.${missing(measuredAll)}`,
     x: { title: 'entries', isLogarithmic: true },
     y: { title: 'milliseconds', isLogarithmic: true },
     points: all,
@@ -109,7 +111,7 @@ async function latencies(workload: Workload, depth: number, options: ChartOption
   return {
     name: `${workload}-latency`,
     title: `Latency of ${caseName(one)}`,
-    note: 'Fraction of operations that took no longer; server and client on one CPU.',
+    note: `Fraction of operations that took no longer; server and client on one CPU.${missing(measured)}`,
     x,
     y: { title: 'operations', isQuantile: true },
     points: measured.flatMap(({ samples }) =>
@@ -122,6 +124,15 @@ async function latencies(workload: Workload, depth: number, options: ChartOption
       ),
     ),
   };
+}
+
+/** Why a server has no line, or points missing in it: one sentence each, the first failure of each server. */
+export function missing(measured: readonly Measured[]): string {
+  const first = new Map<PeerName, string>();
+  for (const { failures } of measured) {
+    for (const [name, why] of failures) if (!first.has(name)) first.set(name, why.split('\n')[0] as string);
+  }
+  return [...first].map(([name, why]) => ` ${name} failed: ${why}.`).join('');
 }
 
 /** A point for each case and server: medians over the rounds. */

@@ -66,8 +66,10 @@ export async function load(peer: Peer, one: Case, options: LoadOptions): Promise
     options.signal.throwIfAborted();
     const { stderr } = error as { stderr?: string };
     if (stderr === undefined) throw spawnError(error as Error);
+    const ended = peer.hasEnded ? ` (${peer.name} has ended with ${peer.ending})` : '';
+    const said = peer.said && `\n${peer.name} said:\n${peer.said}`;
     throw new Error(
-      `${caseName(one)} against ${peer.name}: ${stderr.trim() || (error as Error).message}${peer.said && `\n${peer.name} said:\n${peer.said}`}`,
+      `${caseName(one)} against ${peer.name}: ${stderr.trim() || (error as Error).message}${ended}${said}`,
       { cause: error },
     );
   }

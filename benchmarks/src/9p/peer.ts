@@ -95,8 +95,15 @@ export class Peer implements AsyncDisposable {
     return this.#said.trim();
   }
 
+  /** The signal that killed it or the status that it ended with; nothing while it runs. */
+  get ending(): string | undefined {
+    return (
+      this.#child.signalCode ?? (this.#child.exitCode === null ? undefined : `status ${this.#child.exitCode}`)
+    );
+  }
+
   get hasEnded(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+    return this.ending !== undefined;
   }
 
   async stop(): Promise<void> {
@@ -116,8 +123,9 @@ export class Peer implements AsyncDisposable {
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (!(existsSync(this.socket) && (await accepts(this.socket)))) {
       if (this.hasEnded) {
-        const how = this.#child.signalCode ?? `status ${this.#child.exitCode}`;
-        throw new Error(`${this.name} ended with ${how} before it listened on ${this.socket}:\n${this.said}`);
+        throw new Error(
+          `${this.name} ended with ${this.ending} before it listened on ${this.socket}:\n${this.said}`,
+        );
       }
       if (Date.now() > deadline) {
         throw new Error(
