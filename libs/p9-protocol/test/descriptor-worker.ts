@@ -10,14 +10,18 @@ export interface WorkerStart {
   fd: number;
   options: HostFileSystemOptions;
   server: object;
-  isPromised: boolean;
+  isPromised: boolean | 'slow';
   /** Told how the connection ended. */
   port: MessagePort;
 }
 
 parentPort?.on('message', async ({ fd, options, server, isPromised, port }: WorkerStart) => {
   const fs = new HostFileSystem(options);
-  const end = await serveDescriptor(fd, isPromised ? promised(fs) : (fs as FileSystem), server);
+  const end = await serveDescriptor(
+    fd,
+    isPromised ? promised(fs, isPromised === 'slow') : (fs as FileSystem),
+    server,
+  );
   fs[Symbol.dispose]();
   port.postMessage(end);
   port.close();

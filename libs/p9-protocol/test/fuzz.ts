@@ -279,7 +279,7 @@ class Stage {
 
 const kinds = {
   host: (fs: HostFileSystem) => fs as FileSystem,
-  promised,
+  promised: (fs: HostFileSystem) => promised(fs),
   failing,
 };
 

@@ -39,8 +39,8 @@ export interface ServedClient extends Served {
 
 export interface ServeOptions {
   server?: Omit<ServerOptions, 'onWarning'>;
-  /** Every outcome of the filesystem is a promise (`promised.ts`); not for `thread`. */
-  isPromised?: boolean;
+  /** Every outcome of the filesystem is a promise, which may be slow (`promised.ts`); not for `thread`. */
+  isPromised?: boolean | 'slow';
 }
 
 /** A directory of the host served over a socket pair. */
@@ -63,7 +63,7 @@ export function serveHost(
     return { socket, connection, end: () => hangUp(socket, connection) };
   }
   const host = new HostFileSystem(options);
-  const fs = isPromised ? promised(host) : (host as FileSystem);
+  const fs = isPromised ? promised(host, isPromised === 'slow') : (host as FileSystem);
   const connection =
     transport === 'polled'
       ? servePolledAndClose(theirs, fs, server)

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { RawClient } from '../src/client/raw-client.ts';
 import type { FileSystem } from '../src/filesystem.ts';
@@ -26,6 +27,26 @@ describe.each(transports)('requests that wait for promises, over %s', (transport
     for (const [index, content] of contents.entries()) {
       expect(Buffer.compare(content, pattern(2000, index + 2)), names[index]).toBe(0);
     }
+    await served.end();
+  });
+
+  test('keep the buffer that they came in, when they are the first of their kind', async () => {
+    const served = await serveHostToClient(transport, { root: scratchDirectory() }, { isPromised: 'slow' });
+    const { root } = served;
+    const file = await root.create('data');
+    await file.write(pattern(10), 0);
+    const names = ['data', 'first'];
+    const made: Promise<unknown>[] = [root.mkdir('first')];
+    // More than the server receives into at once.
+    for (let index = 0; index < 30; index++) made.push(file.write(pattern(100_000), 0));
+    for (let index = 0; index < 8; index++) {
+      // In a piece of its own, while the first one waits.
+      await wait(1);
+      names.push(`oth-${index}`);
+      made.push(root.mkdir(`oth-${index}`));
+    }
+    await Promise.all(made);
+    expect(await entriesOf(root)).toStrictEqual(names);
     await served.end();
   });
 
