@@ -147,7 +147,9 @@ export class MemoryFileSystem implements FileSystem<MemoryNode, MemoryFile> {
     attributes.btimeNsec = node.birth.nanoseconds;
   }
 
-  setattr(node: MemoryNode, { mode, uid, gid, size, atime, mtime }: AttributeChanges): number {
+  setattr(node: MemoryNode, changes: AttributeChanges): number {
+    if (Object.keys(changes).length === 0) return 0;
+    const { mode, uid, gid, size, atime, mtime } = changes;
     if (mode !== undefined && node.kind === FileKind.symlink) return -Errno.EOPNOTSUPP;
     if (size !== undefined) {
       if (node.pages === undefined) return node.entries === undefined ? -Errno.EINVAL : -Errno.EISDIR;
