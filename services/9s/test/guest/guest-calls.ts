@@ -1,0 +1,137 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bootGuest, type Guest, type MountOptions } from '@vm-tools/guest';
+import { buildSync } from 'esbuild';
+import type { CallRecord } from './calls/place.ts';
+import { SharedFolder } from './shared-folder.ts';
+
+const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const TMPFS_MAGIC = 0x01021994;
+const MAIN = '/opt/calls/src/main.mjs';
+
+/** What each place answered: the guest's own file system, and ours. */
+export interface Answers {
+  readonly own: readonly CallRecord[];
+  readonly p9: readonly CallRecord[];
+}
+
+export interface CallOptions extends MountOptions {
+  /** Families; default all. */
+  readonly only?: readonly string[];
+  /** The guest's own file system to compare with; default tmpfs. */
+  readonly with?: 'tmpfs' | 'ext4';
+}
+
+/** A guest with a tmpfs of its own beside a 9P mount of a host directory, which lies on tmpfs as well. */
+export class GuestCalls implements AsyncDisposable {
+  readonly guest: Guest;
+  readonly folder: SharedFolder;
+  readonly #root: string;
+  #runs = 0;
+
+  private constructor(guest: Guest, folder: SharedFolder, root: string) {
+    this.guest = guest;
+    this.folder = folder;
+    this.#root = root;
+  }
+
+  static async start(): Promise<GuestCalls> {
+    if (process.getuid?.() !== 0) {
+      throw new Error(
+        'owners, device nodes and trusted attributes take root on the host: run as root, as in: sudo npm test',
+      );
+    }
+    const root = mkdtempSync('/dev/shm/vm-tools-9s-');
+    if (statfsSync(root).type !== TMPFS_MAGIC)
+      throw new Error('/dev/shm is no tmpfs here: mount one, as in: mount -t tmpfs none /dev/shm');
+    chmodSync(root, 0o755);
+    const folder = new SharedFolder(['--root', root, '--device-nodes']);
+    try {
+      await folder.listening;
+      const guest = await bootGuest({ node: true, p9: { p9: folder.socket }, files: programFiles() });
+      return new GuestCalls(guest, folder, root);
+    } catch (error) {
+      await folder.close();
+      rmSync(root, { recursive: true });
+      throw error;
+    }
+  }
+
+  /** Makes the calls of the families at both places, each in directories and mounts of its own. */
+  async compare({ only, with: own = 'tmpfs', ...mount }: CallOptions = {}): Promise<Answers> {
+    const run = ++this.#runs;
+    const [tmpfs, p9] = [`/r/${run}`, `/p/${run}`];
+    await this.guest.sh(`mkdir -p ${tmpfs} ${tmpfs}b`);
+    if (own === 'tmpfs') await this.guest.sh(`mount -t tmpfs -o size=256m,mode=755 none ${tmpfs}`);
+    await this.guest.sh(`mount --bind ${tmpfs} ${tmpfs}b`);
+    for (const path of [p9, `${p9}b`]) await this.guest.mount9p('p9', path, mount);
+    await this.guest.sh(
+      `mkdir ${p9}/run${run} ${tmpfs}/run${run}; chmod 755 /r /p ${tmpfs} ${p9}/run${run} ${tmpfs}/run${run}`,
+    );
+    const places = {
+      own: { root: `${tmpfs}/run${run}`, second: `${tmpfs}b/run${run}` },
+      p9: { root: `${p9}/run${run}`, second: `${p9}b/run${run}` },
+    };
+    const answers = await this.#call({ places, only });
+    const hasUsers = only?.includes('users') ?? true;
+    const ofUser = hasUsers ? await this.#call({ places, asUser: true }, 1000) : { own: [], p9: [] };
+    for (const path of [p9, `${p9}b`]) await this.guest.unmount(path);
+    return { own: [...answers.own, ...ofUser.own], p9: [...answers.p9, ...ofUser.p9] };
+  }
+
+  async #call(task: object, id = 0): Promise<Answers> {
+    const argv = ['/usr/local/bin/node', MAIN, JSON.stringify(task)];
+    const { status, stdout, stderr } = await this.guest.exec(argv, { uid: id, gid: id, timeoutMs: 240_000 });
+    if (process.env['VM_TOOLS_TIMES']) process.stderr.write(stderr);
+    if (status !== 0) throw new Error(`the program in the guest ended with ${status}: ${stderr}`);
+    return JSON.parse(stdout) as Answers;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.guest[Symbol.asyncDispose]();
+    await this.folder.close();
+    rmSync(this.#root, { recursive: true });
+  }
+}
+
+/** The program that makes the calls, in one file, beside the addon that it loads; and the process in C. */
+function programFiles(): Record<string, string | Uint8Array> {
+  const { outputFiles } = buildSync({
+    entryPoints: [fromHere('./calls/main.ts')],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    conditions: ['@vm-tools/source'],
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    outfile: 'main.mjs',
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'vm-tools-calls-'));
+  try {
+    const program = join(folder, 'process');
+    execFileSync('gcc', [
+      '-O2',
+      '-Wall',
+      '-Wextra',
+      '-Werror',
+      '-static',
+      '-o',
+      program,
+      fromHere('./calls/process.c'),
+    ]);
+    return {
+      [MAIN]: outputFiles[0]?.contents as Uint8Array,
+      // Where @vm-tools/linux looks for it: below the folder above that of its sources.
+      '/opt/calls/build/Release/linux.node': fromHere('../../../../libs/linux/build/Release/linux.node'),
+      '/opt/calls/process': readFileSync(program),
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
