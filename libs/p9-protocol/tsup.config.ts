@@ -1,5 +1,5 @@
 import { library } from '../../scripts/tsup.ts';
 
 export default library({
-  entry: ['src/index.ts', 'src/host/index.ts', 'src/host/connection-thread.ts'],
+  entry: ['src/index.ts', 'src/conformance/index.ts', 'src/host/index.ts', 'src/host/connection-thread.ts'],
 });

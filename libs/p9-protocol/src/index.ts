@@ -8,6 +8,8 @@ export { RawClient } from './client/raw-client.ts';
 export { type FsyncOptions, type GetattrOptions, type Lock, RemoteFile } from './client/remote-file.ts';
 export { type CreateOptions, type OpenOptions, RemoteNode } from './client/remote-node.ts';
 export type { CallOptions, Reply, Request } from './client/request.ts';
+export { type ComposedFile, ComposedFileSystem, type ComposedNode } from './compose/composed-file-system.ts';
+export { readOnly } from './compose/read-only.ts';
 export { Errno, type ErrnoName, errnoName, P9Error } from './errno.ts';
 export type {
   AttachRequest,

@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest';
-import { describeFileSystem } from './conformance.ts';
+import { describeFileSystem } from '../src/conformance/index.ts';
 import { scratchDirectory } from './scratch-directory.ts';
 import { serveHostToClient, transports } from './served.ts';
 

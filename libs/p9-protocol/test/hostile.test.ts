@@ -12,12 +12,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { constants, mknodat } from '@vm-tools/linux';
 import { afterEach, describe, expect, test } from 'vitest';
 import { RawClient } from '../src/client/raw-client.ts';
+import { ask, askForError, entriesOf, exchange, refuses, text, utf8 } from '../src/conformance/check.ts';
 import { Errno, P9Error } from '../src/errno.ts';
 import { encode } from '../src/wire/codec.ts';
 import { leastSizeOf } from '../src/wire/layout.ts';
 import { type FieldType, type Message, type MessageName, messages } from '../src/wire/messages.ts';
 import { messageNames } from './arbitrary-message.ts';
-import { ask, askForError, entriesOf, exchange, refuses, text, utf8 } from './conformance/check.ts';
 import { scratchDirectory } from './scratch-directory.ts';
 import {
   type Served,

@@ -1,10 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { RawClient } from '../src/client/raw-client.ts';
+import { entriesOf, pattern, text, utf8 } from '../src/conformance/check.ts';
 import type { FileSystem } from '../src/filesystem.ts';
 import { HostFileSystem } from '../src/host/host-file-system.ts';
 import { serve } from '../src/server/serve.ts';
-import { entriesOf, pattern, text, utf8 } from './conformance/check.ts';
 import { promised } from './promised.ts';
 import { descriptorsInto, scratchDirectory } from './scratch-directory.ts';
 import { serveHostToClient, transports } from './served.ts';

@@ -1,12 +1,12 @@
-import { duplexPair } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { describeFileSystem } from '../../test/conformance.ts';
+import { streamPair } from '../../test/stream-pair.ts';
 import { Client } from '../client/client.ts';
+import { describeFileSystem } from '../conformance/index.ts';
 import { serve } from '../server/serve.ts';
 import { MemoryFileSystem, type MemoryFileSystemOptions } from './memory-file-system.ts';
 
 async function serveMemory(options?: MemoryFileSystemOptions) {
-  const [ours, theirs] = duplexPair();
+  const [ours, theirs] = streamPair();
   const connection = serve(theirs, new MemoryFileSystem(options));
   const client = await Client.connect({ stream: ours });
   const root = await client.attach();

@@ -1,7 +1,7 @@
-import assert from 'node:assert/strict';
-import type { Lock, RemoteFile } from '../../src/client/remote-file.ts';
-import { Errno } from '../../src/errno.ts';
-import { LockStatus, LockType, OpenFlags } from '../../src/wire/flags.ts';
+import type { Lock, RemoteFile } from '../client/remote-file.ts';
+import { Errno } from '../errno.ts';
+import { LockStatus, LockType, OpenFlags } from '../wire/flags.ts';
+import * as assert from './assert.ts';
 import { ask, askForError, check as checkOf, exchange, type Subject, utf8 } from './check.ts';
 
 /** Tlock and Tgetlock: record locks of processes, as fcntl(2) describes them. */

@@ -1,8 +1,8 @@
-import assert from 'node:assert/strict';
-import { Errno } from '../../src/errno.ts';
-import { OpenFlags } from '../../src/wire/flags.ts';
-import type { MessageName } from '../../src/wire/messages.ts';
-import { QidType } from '../../src/wire/qid.ts';
+import { Errno } from '../errno.ts';
+import { OpenFlags } from '../wire/flags.ts';
+import type { MessageName } from '../wire/messages.ts';
+import { QidType } from '../wire/qid.ts';
+import * as assert from './assert.ts';
 import { ask, askForError, assertBytes, check, entriesOf, FREE_FID, refuses, text, utf8 } from './check.ts';
 
 /** Tmkdir, Tsymlink, Treadlink, Tmknod, Tlink, Trename, Trenameat, Tunlinkat, Tremove. */

@@ -1,6 +1,6 @@
-import assert from 'node:assert/strict';
-import { Errno } from '../../src/errno.ts';
-import { OpenFlags } from '../../src/wire/flags.ts';
+import { Errno } from '../errno.ts';
+import { OpenFlags } from '../wire/flags.ts';
+import * as assert from './assert.ts';
 import { ask, askForError, assertBytes, check, FREE_FID, pattern, refuses, text, utf8 } from './check.ts';
 
 /** Tlopen, Tlcreate, Tread, Twrite, Tfsync. */

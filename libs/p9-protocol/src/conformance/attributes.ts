@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict';
-import { GetattrMask, OpenFlags } from '../../src/wire/flags.ts';
+import { GetattrMask, OpenFlags } from '../wire/flags.ts';
+import * as assert from './assert.ts';
 import { check, pattern, refuses, utf8 } from './check.ts';
 
 /** Tgetattr, Tsetattr, Tstatfs. */

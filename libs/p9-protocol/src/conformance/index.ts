@@ -1,14 +1,14 @@
-import assert from 'node:assert/strict';
-import { attributeChecks } from './conformance/attributes.ts';
-import type { Check, Feature, Subject } from './conformance/check.ts';
-import { directoryChecks } from './conformance/directories.ts';
-import { fileChecks } from './conformance/files.ts';
-import { lockChecks } from './conformance/locks.ts';
-import { nameChecks } from './conformance/names.ts';
-import { treeChecks } from './conformance/tree.ts';
-import { xattrChecks } from './conformance/xattrs.ts';
+import * as assert from './assert.ts';
+import { attributeChecks } from './attributes.ts';
+import type { Check, Feature, Subject } from './check.ts';
+import { directoryChecks } from './directories.ts';
+import { fileChecks } from './files.ts';
+import { lockChecks } from './locks.ts';
+import { nameChecks } from './names.ts';
+import { treeChecks } from './tree.ts';
+import { xattrChecks } from './xattrs.ts';
 
-export type { Check, Feature, Subject } from './conformance/check.ts';
+export type { Check, Feature, Subject } from './check.ts';
 
 /** What every filesystem must do, as seen by a client; by what it is about. Each check is a sentence and an async function that throws if that is not so. */
 export const conformance: Readonly<Record<string, readonly Check[]>> = {

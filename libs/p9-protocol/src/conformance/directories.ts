@@ -1,8 +1,8 @@
-import assert from 'node:assert/strict';
-import type { DirectoryEntry } from '../../src/client/directory-entry.ts';
-import { Errno } from '../../src/errno.ts';
-import { Name } from '../../src/name.ts';
-import { QidType } from '../../src/wire/qid.ts';
+import type { DirectoryEntry } from '../client/directory-entry.ts';
+import { Errno } from '../errno.ts';
+import { Name } from '../name.ts';
+import { QidType } from '../wire/qid.ts';
+import * as assert from './assert.ts';
 import {
   ask,
   askForError,
@@ -192,7 +192,7 @@ export const directoryChecks = [
 ];
 
 function hex(name: Name): string {
-  return Buffer.from(name.toBytes()).toString('hex');
+  return Array.from(name.toBytes(), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Name and cookie of each entry in the data of an Rreaddir. */
