@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { bootGuest, type Guest, type MountOptions } from '@vm-tools/guest';
 import { buildSync } from 'esbuild';
 import type { CallRecord } from './calls/place.ts';
-import { SharedFolder } from './shared-folder.ts';
+import { requireRoot, SharedFolder } from './shared-folder.ts';
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const TMPFS_MAGIC = 0x01021994;
@@ -39,11 +39,7 @@ export class GuestCalls implements AsyncDisposable {
   }
 
   static async start(): Promise<GuestCalls> {
-    if (process.getuid?.() !== 0) {
-      throw new Error(
-        'owners, device nodes and trusted attributes take root on the host: run as root, as in: sudo npm test',
-      );
-    }
+    requireRoot('owners, device nodes and trusted attributes');
     const root = mkdtempSync('/dev/shm/vm-tools-9s-');
     if (statfsSync(root).type !== TMPFS_MAGIC)
       throw new Error('/dev/shm is no tmpfs here: mount one, as in: mount -t tmpfs none /dev/shm');

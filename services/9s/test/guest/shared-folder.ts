@@ -30,3 +30,9 @@ export class SharedFolder {
     await this.bench.clear();
   }
 }
+
+/** @throws when this process is not root's, saying what takes it */
+export function requireRoot(what: string): void {
+  if (process.getuid?.() !== 0)
+    throw new Error(`${what} take root on the host: run this as root, as in: sudo npm test`);
+}
