@@ -14,5 +14,6 @@ export const debian = {
     'libc6-arm64-cross',
     'libstdc++6-arm64-cross',
     'libatomic1-arm64-cross',
+    'chromium',
   ],
 };
