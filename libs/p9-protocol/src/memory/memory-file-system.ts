@@ -12,7 +12,8 @@ import type { Attributes } from '../server/attributes.ts';
 import type { DirectoryEntries } from '../server/directory-entries.ts';
 import { GetattrMask, LockType, OpenFlags, UNLINK_DIRECTORY, XattrFlags } from '../wire/flags.ts';
 import type { Qid } from '../wire/qid.ts';
-import { FileKind, keyOf, type MemoryEntry, MemoryNode, now } from './memory-node.ts';
+import { listFrom, MemoryFile, next } from './memory-file.ts';
+import { FileKind, keyOf, MemoryNode, now } from './memory-node.ts';
 import { Budget } from './pages.ts';
 
 const PERMISSIONS = 0o7777;
@@ -37,21 +38,6 @@ export interface MemoryFileSystemOptions {
   /** Owner of everything that is made. Default 0. */
   uid?: number;
   gid?: number;
-}
-
-/** An open file. */
-export class MemoryFile {
-  readonly node: MemoryNode;
-  readonly flags: number;
-  /** Owners of locks that were taken through it. */
-  readonly owners = new Map<string, Pick<LockRequest, 'procId' | 'clientId'>>();
-  /** Directories: where a listing goes on, and after which cookie that is. */
-  listing: { entries: Iterator<MemoryEntry>; last: bigint; ahead: MemoryEntry | undefined } | undefined;
-
-  constructor(node: MemoryNode, flags: number) {
-    this.node = node;
-    this.flags = flags;
-  }
 }
 
 /** A filesystem in memory, of everything that a Linux guest can ask for. Runs in a browser. Permissions are the client's to check. */
@@ -456,16 +442,4 @@ function isWithin(directory: MemoryNode, ancestor: MemoryNode): boolean {
     if (at === ancestor) return true;
     if (at === at.parent) return false;
   }
-}
-
-function listFrom(entries: Map<string, MemoryEntry>, cookie: bigint): NonNullable<MemoryFile['listing']> {
-  const iterator = entries.values();
-  let ahead = next(iterator);
-  while (ahead !== undefined && BigInt(ahead.cookie) <= cookie) ahead = next(iterator);
-  return { entries: iterator, last: cookie, ahead };
-}
-
-function next(entries: Iterator<MemoryEntry>): MemoryEntry | undefined {
-  const { done, value } = entries.next();
-  return done === true ? undefined : value;
 }
