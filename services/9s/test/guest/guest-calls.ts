@@ -1,11 +1,13 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bootGuest, type Guest, type MountOptions } from '@vm-tools/guest';
 import { buildSync } from 'esbuild';
+import type { NineS } from '../nine-s.ts';
+import { userFamilies } from './calls/families.ts';
 import type { CallRecord } from './calls/place.ts';
+import { compile } from './compile.ts';
 import { requireRoot, SharedFolder } from './shared-folder.ts';
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -29,6 +31,8 @@ export interface CallOptions extends MountOptions {
 export class GuestCalls implements AsyncDisposable {
   readonly guest: Guest;
   readonly folder: SharedFolder;
+  /** Of 9s, when a first client had come and gone. */
+  readonly usageAtRest: ReturnType<NineS['usage']>;
   readonly #root: string;
   #runs = 0;
 
@@ -36,6 +40,7 @@ export class GuestCalls implements AsyncDisposable {
     this.guest = guest;
     this.folder = folder;
     this.#root = root;
+    this.usageAtRest = folder.nineS.usage();
   }
 
   static async start(): Promise<GuestCalls> {
@@ -48,6 +53,11 @@ export class GuestCalls implements AsyncDisposable {
     try {
       await folder.listening;
       const guest = await bootGuest({ node: true, p9: { p9: folder.socket }, files: programFiles() });
+      await guest.mount9p('p9', '/mnt');
+      // The first fsync brings the threads into being that do them all.
+      await guest.sh('dd if=/dev/zero of=/mnt/f bs=1 count=1 conv=fsync; rm /mnt/f');
+      await guest.unmount('/mnt');
+      await folder.nineS.logged('connected=0');
       return new GuestCalls(guest, folder, root);
     } catch (error) {
       await folder.close();
@@ -71,17 +81,20 @@ export class GuestCalls implements AsyncDisposable {
       own: { root: `${tmpfs}/run${run}`, second: `${tmpfs}b/run${run}` },
       p9: { root: `${p9}/run${run}`, second: `${p9}b/run${run}` },
     };
-    const answers = await this.#call({ places, only });
-    const hasUsers = only?.includes('users') ?? true;
-    const ofUser = hasUsers ? await this.#call({ places, asUser: true }, 1000) : { own: [], p9: [] };
-    for (const path of [p9, `${p9}b`]) await this.guest.unmount(path);
-    return { own: [...answers.own, ...ofUser.own], p9: [...answers.p9, ...ofUser.p9] };
+    try {
+      const answers = await this.#call({ places, only });
+      const hasUsers =
+        only === undefined || Object.keys(userFamilies).some((family) => only.includes(family));
+      const ofUser = hasUsers ? await this.#call({ places, only, asUser: true }, 1000) : { own: [], p9: [] };
+      return { own: [...answers.own, ...ofUser.own], p9: [...answers.p9, ...ofUser.p9] };
+    } finally {
+      for (const path of [p9, `${p9}b`]) await this.guest.unmount(path);
+    }
   }
 
   async #call(task: object, id = 0): Promise<Answers> {
     const argv = ['/usr/local/bin/node', MAIN, JSON.stringify(task)];
     const { status, stdout, stderr } = await this.guest.exec(argv, { uid: id, gid: id, timeoutMs: 240_000 });
-    if (process.env['VM_TOOLS_TIMES']) process.stderr.write(stderr);
     if (status !== 0) throw new Error(`the program in the guest ended with ${status}: ${stderr}`);
     return JSON.parse(stdout) as Answers;
   }
@@ -111,16 +124,7 @@ function programFiles(): Record<string, string | Uint8Array> {
   const folder = mkdtempSync(join(tmpdir(), 'vm-tools-calls-'));
   try {
     const program = join(folder, 'process');
-    execFileSync('gcc', [
-      '-O2',
-      '-Wall',
-      '-Wextra',
-      '-Werror',
-      '-static',
-      '-o',
-      program,
-      fromHere('./calls/process.c'),
-    ]);
+    compile(fromHere('./calls/process.c'), program);
     return {
       [MAIN]: outputFiles[0]?.contents as Uint8Array,
       // Where @vm-tools/linux looks for it: below the folder above that of its sources.

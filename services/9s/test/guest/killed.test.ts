@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -6,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { bootGuest, type Guest } from '@vm-tools/guest';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Bench } from '../nine-s.ts';
+import { compile } from './compile.ts';
 
 /** As in writer.c. */
 const CHUNK = 65_536;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   bench = new Bench();
   const writer = join(bench.folder, 'writer');
   const source = fileURLToPath(new URL('writer.c', import.meta.url));
-  execFileSync('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-o', writer, source]);
+  compile(source, writer);
   guest = await bootGuest({ p9: { p9: bench.socket }, files: { '/bin/writer': writer } });
 });
 afterAll(async () => {

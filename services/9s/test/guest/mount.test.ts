@@ -238,6 +238,19 @@ describe('a read-only export', () => {
   });
 });
 
+describe('a device node', () => {
+  it('cannot be made without --device-nodes, a FIFO can', async () => {
+    const path = await mount('plain');
+    for (const node of ['c 1 3', 'b 7 0']) {
+      const { status, stderr } = await guest.exec(['sh', '-c', `mknod node ${node}`], { cwd: path });
+      expect(status).not.toBe(0);
+      expect(stderr).toContain('Operation not permitted');
+    }
+    await guest.sh(`cd ${path}; mknod fifo p; test -p fifo; ! test -e node`);
+    expect(lstatSync(join(folders.plain.root, 'fifo')).isFIFO()).toBe(true);
+  });
+});
+
 describe('a user without privileges', () => {
   const his = { uid: 1000, gid: 1000 };
 

@@ -25,7 +25,10 @@ const anyLock =
   'the client does not say which type of lock is asked about (fs/9p/vfs_file.c, v9fs_file_getlock): 9s says what is in the way of a write lock';
 const nobody = 'whose lock of another client it is says a number that means nothing here: 9s says 0';
 
-/** In every cache mode. */
+const guess =
+  'with cache=loose the client does not ask again for attributes: what it cannot know by itself is its own guess';
+
+/** In every cache mode that asks the server. */
 const always: readonly Difference[] = [
   {
     family: 'open-others',
@@ -68,6 +71,13 @@ const always: readonly Difference[] = [
     times: 1,
     why: 'the client keeps a name that another one has renamed, while the file is open by it',
   },
+  {
+    family: 'acls',
+    call: /^setxattr\(f, system.posix_acl_default/,
+    p9: 'EINVAL',
+    times: 5,
+    why: 'the client refuses default ACLs of files by itself, with another error than other file systems (fs/9p/acl.c, v9fs_xattr_set_acl)',
+  },
   { family: 'posix-locks-of-two-clients', call: /: get \d+ 0 /, times: 8, why: `${anyLock}, ${nobody}` },
   { family: 'posix-locks-of-two-clients', call: /: get \d+ 1 /, p9: ofNobody, times: 12, why: nobody },
   {
@@ -89,9 +99,24 @@ const withoutCache: readonly Difference[] = [
 ];
 
 /** What 9P answers otherwise than the guest's tmpfs, by the client's cache mode. */
-export const differences: Readonly<Record<'none' | 'mmap', readonly Difference[]>> = {
+export const differences: Readonly<Record<'none' | 'mmap' | 'loose', readonly Difference[]>> = {
   none: [...always, ...withoutCache],
   mmap: always,
+  loose: [
+    { family: 'read-and-write', call: /^(look|fstat)/, field: 'blocks', times: 2, why: guess },
+    {
+      family: 'read-and-write',
+      call: /^(look|fstat)/,
+      field: 'blockSize',
+      p9: 131_072,
+      times: 3,
+      why: guess,
+    },
+    { family: 'sizes', call: /^(look|fstat|lstat)/, field: 'blocks', times: 4, why: guess },
+    { family: 'sizes', call: /^(look|fstat|lstat)/, field: 'blockSize', p9: 131_072, times: 26, why: guess },
+    { family: 'mappings', call: /^look/, field: 'blocks', times: 3, why: guess },
+    { family: 'mappings', call: /^look/, field: 'blockSize', p9: 131_072, times: 7, why: guess },
+  ],
 };
 
 const oneBlock = 'ext4 keeps all attributes of a file in one block of 4 KiB; the host is on tmpfs';

@@ -1,3 +1,4 @@
+import { acls, aclUser } from './families/acls.ts';
 import { changedTimes, modes, newModes, nodes, owners, stats, times } from './families/attributes.ts';
 import { readAndWrite, sharedFiles, sizes, unlinkedFiles } from './families/files.ts';
 import {
@@ -61,8 +62,9 @@ export const families: Readonly<Record<string, (place: Place) => void | Promise<
   space,
   mappings,
   listings,
+  acls,
   users: prepareForUsers,
 };
 
-/** Made by a user without privileges, in the directory of `users`. */
-export const userFamilies: Readonly<Record<string, (place: Place) => void>> = { users: user };
+/** Made by a user without privileges, in the directory of the family of that name. */
+export const userFamilies: Readonly<Record<string, (place: Place) => void>> = { acls: aclUser, users: user };

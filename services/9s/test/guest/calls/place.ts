@@ -134,6 +134,11 @@ export class Place {
     return fd;
   }
 
+  /** Takes a descriptor, to close it at the family's end. */
+  willClose(fd: number): void {
+    this.#opened.add(fd);
+  }
+
   /** For what is only a preparation. */
   openSilently(path: Path, flags: number, mode = 0o644): number {
     const bytes = bytesOf(path);

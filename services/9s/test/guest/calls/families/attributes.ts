@@ -1,5 +1,5 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { constants } from '@vm-tools/linux';
+import { bind, connect, constants, listen, socket } from '@vm-tools/linux';
 import { octal } from '../flags.ts';
 import type { Place, Time } from '../place.ts';
 
@@ -309,6 +309,12 @@ export function nodes(place: Place): void {
   place.read(reading, 100);
   place.seek(reading, 0, 'SEEK_SET');
   place.look('fifo');
+  place.attempt('bind to a socket', () => listenAt('bound', place));
+  place.attempt('bind to what is there', () => listenAt('bound', place));
+  place.look('bound');
+  place.attempt('connect', () => connectTo('bound', place));
+  place.attempt('connect to nobody', () => connectTo('socket', place));
+  place.unlink('bound');
   place.chmod('fifo', 0o7777);
   place.chown('socket', 1, 2);
   place.chmod('null', 0o600);
@@ -321,4 +327,17 @@ export function nodes(place: Place): void {
   for (const name of ['fifo', 'fifo2', 'socket', 'socket2', 'null', 'null2', 'disk']) place.look(name);
   for (const name of Object.keys(kinds)) place.unlink(name);
   place.list('.');
+}
+
+function listenAt(path: string, place: Place): void {
+  const fd = socket(constants.AF_UNIX, constants.SOCK_STREAM);
+  place.willClose(fd);
+  bind(fd, { family: 'unix', path });
+  listen(fd, 1);
+}
+
+function connectTo(path: string, place: Place): void {
+  const fd = socket(constants.AF_UNIX, constants.SOCK_STREAM);
+  place.willClose(fd);
+  connect(fd, { family: 'unix', path });
 }
