@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "confine.h"
 #include "constants.h"
 #include "descriptor.h"
 #include "kernel.h"
 #include "socket.h"
 #include "stat.h"
+#include "system_calls.h"
 #include "watch.h"
 
 namespace vm_linux {
@@ -40,6 +42,7 @@ const Entry calls[] = {
     CALL("dup", (int fd), fcntl(fd, F_DUPFD_CLOEXEC, 0)),
     CALL("getFlags", (int fd), fcntl(fd, F_GETFL)),
     DOES("setNonblocking", (int fd, int on), set_nonblocking(fd, on)),
+    DOES("setCloseOnExec", (int fd, int on), set_close_on_exec(fd, on)),
     DOES("pipe", (all out), pair(out, [](int* fds) { return pipe2(fds, O_CLOEXEC); })),
     ONCE("umask", (u32 mask), umask(mask)),
 
@@ -108,12 +111,34 @@ const Entry calls[] = {
     DOES("parseIp", (int family, path_t text, all out), parse_ip(family, text, out)),
     DOES("formatIp", (int family, all address, all out), format_ip(family, address, out)),
 
+    // Confinement
+    DOES("noNewPrivileges", (int on), set_no_new_privileges(on)),
+    DOES("landlockCreateRuleset", (all attributes, u32 flags), landlock_create_ruleset(attributes, flags)),
+    DOES("landlockAddRule", (int ruleset, int type, all attributes, u32 flags),
+         landlock_add_rule(ruleset, type, attributes, flags)),
+    DOES("landlockRestrictSelf", (int ruleset, u32 flags), landlock_restrict_self(ruleset, flags)),
+    DOES("seccompFilter", (all program, u32 flags), seccomp_filter(program, flags)),
+    DOES("execve", (path_t path, all argv, all envp), execute(path, argv, envp)),
+
     // Watches on the event loop
     {"watchOpen", watch_open},
     DOES("watchUpdate", (const Open& watch, int events), watch_update(watch, events)),
     DOES("watchRef", (const Open& watch, int on), watch_ref(watch, on)),
     DOES("watchClose", (const Open& watch), watch_close(watch)),
 };
+
+// A table of names and numbers, as one object.
+template <typename Row, size_t count>
+bool export_numbers(napi_env env, napi_value exports, const char* name, const Row (&rows)[count],
+                    int64_t Row::*number_of) {
+  napi_value numbers;
+  if (napi_create_object(env, &numbers) != napi_ok) return false;
+  for (const Row& row : rows) {
+    napi_value value = number(env, row.*number_of);
+    if (napi_set_named_property(env, numbers, row.name, value) != napi_ok) return false;
+  }
+  return napi_set_named_property(env, exports, name, numbers) == napi_ok;
+}
 
 bool export_all(napi_env env, napi_value exports) {
   for (const Entry& call : calls) {
@@ -123,13 +148,8 @@ bool export_all(napi_env env, napi_value exports) {
       return false;
     }
   }
-  napi_value values;
-  if (napi_create_object(env, &values) != napi_ok) return false;
-  for (const Constant& constant : constants) {
-    napi_value value = number(env, constant.value);
-    if (napi_set_named_property(env, values, constant.name, value) != napi_ok) return false;
-  }
-  return napi_set_named_property(env, exports, "constants", values) == napi_ok;
+  return export_numbers(env, exports, "constants", constants, &Constant::value) &&
+         export_numbers(env, exports, "systemCalls", system_calls, &SystemCall::number);
 }
 
 }  // namespace

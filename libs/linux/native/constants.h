@@ -1,10 +1,13 @@
 // The numbers of the C headers, which differ between architectures; src/constants.ts names the same ones.
 #pragma once
 
+#include <asm/ioctls.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,6 +22,18 @@ struct Constant {
   const char* name;
   int64_t value;
 };
+
+#if defined(__x86_64__)
+#define NATIVE_AUDIT_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE_AUDIT_ARCH AUDIT_ARCH_AARCH64
+#else
+#define NATIVE_AUDIT_ARCH 0
+#endif
+
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
 
 #define C(name) {#name, name}
 
@@ -61,6 +76,13 @@ inline constexpr Constant constants[] = {
     C(IPPROTO_TCP), C(TCP_NODELAY), C(IPPROTO_IPV6), C(IPV6_V6ONLY),
     // poll(2)
     C(POLLIN), C(POLLPRI), C(POLLOUT), C(POLLRDHUP), C(POLLERR), C(POLLHUP), C(POLLNVAL),
+    // seccomp(2): what a filter sees as the architecture
+    C(NATIVE_AUDIT_ARCH),
+    // clone(2)
+    C(CLONE_THREAD), C(CLONE_NEWNS), C(CLONE_NEWCGROUP), C(CLONE_NEWUTS), C(CLONE_NEWIPC), C(CLONE_NEWUSER),
+    C(CLONE_NEWPID), C(CLONE_NEWNET),
+    // ioctl_tty(2)
+    C(TIOCSTI), C(TIOCLINUX),
     // clang-format on
 };
 

@@ -2,10 +2,11 @@ import { fileURLToPath } from 'node:url';
 import load from 'node-gyp-build';
 import { UnsupportedPlatformError } from './error.ts';
 
-/** What the compiled addon exports: calls that return a number, and the constants of the C headers. */
+/** What the compiled addon exports: calls that return a number, and the numbers of the headers. */
 export interface Addon {
   readonly calls: Readonly<Record<string, (...args: never) => unknown>>;
   readonly constants: Readonly<Record<string, number>>;
+  readonly systemCalls: Readonly<Record<string, number>>;
 }
 
 /** What {@link loadAddon} takes from its surroundings. */
@@ -23,14 +24,14 @@ export interface Surroundings {
 export function loadAddon({ platform, arch, load }: Surroundings): Addon {
   try {
     if (platform !== 'linux') throw new Error('it consists of Linux system calls');
-    const { constants, ...calls } = load(fileURLToPath(new URL('..', import.meta.url))) as Addon['calls'] &
-      Addon;
-    return { calls, constants };
+    const exported = load(fileURLToPath(new URL('..', import.meta.url))) as Addon['calls'] & Addon;
+    const { constants, systemCalls, ...calls } = exported;
+    return { calls, constants, systemCalls };
   } catch (cause) {
     const missing = (): never => {
       throw new UnsupportedPlatformError(platform, arch, cause);
     };
-    return { calls: new Proxy({}, { get: () => missing }), constants: {} };
+    return { calls: new Proxy({}, { get: () => missing }), constants: {}, systemCalls: {} };
   }
 }
 

@@ -125,6 +125,20 @@ const names = [
   'POLLERR',
   'POLLHUP',
   'POLLNVAL',
+  // seccomp(2): what a filter sees as the architecture; 0 where none is known
+  'NATIVE_AUDIT_ARCH',
+  // clone(2)
+  'CLONE_THREAD',
+  'CLONE_NEWNS',
+  'CLONE_NEWCGROUP',
+  'CLONE_NEWUTS',
+  'CLONE_NEWIPC',
+  'CLONE_NEWUSER',
+  'CLONE_NEWPID',
+  'CLONE_NEWNET',
+  // ioctl_tty(2)
+  'TIOCSTI',
+  'TIOCLINUX',
 ] as const;
 
 /** The name of a constant of the C headers that {@link constants} holds. */

@@ -30,6 +30,7 @@ export const close = hot<(fd: number) => number>('close');
 const fcntlDup = hot<(fd: number) => number>('dup');
 const fcntlGetFlags = hot<(fd: number) => number>('getFlags');
 const fcntlSetNonblocking = hot<(fd: number, on: number) => number>('setNonblocking');
+const fcntlSetCloseOnExec = hot<(fd: number, on: number) => number>('setCloseOnExec');
 const pipe2 = hot<(out: Int32Array) => number>('pipe');
 const setUmask = hot<(mask: number) => number>('umask');
 
@@ -66,6 +67,14 @@ export function getFlags(fd: number): number {
  */
 export function setNonblocking(fd: number, on: boolean): void {
   check(fcntlSetNonblocking(fd, on ? 1 : 0), 'fcntl');
+}
+
+/**
+ * Sets or clears `FD_CLOEXEC`: whether the descriptor is closed by execve(2), as all are that this package makes (fcntl(2) `F_SETFD`).
+ * @throws SystemError
+ */
+export function setCloseOnExec(fd: number, on: boolean): void {
+  check(fcntlSetCloseOnExec(fd, on ? 1 : 0), 'fcntl');
 }
 
 /**

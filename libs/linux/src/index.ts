@@ -1,6 +1,17 @@
 export type { SocketAddress } from './address.ts';
 export { type ConstantName, constants } from './constants.ts';
-export { close, dup, getFlags, open, openat, pipe, reopen, setNonblocking, umask } from './descriptor.ts';
+export {
+  close,
+  dup,
+  getFlags,
+  open,
+  openat,
+  pipe,
+  reopen,
+  setCloseOnExec,
+  setNonblocking,
+  umask,
+} from './descriptor.ts';
 export {
   fchownat,
   getdents64,
@@ -26,7 +37,26 @@ export {
   pwrite,
   truncate,
 } from './file.ts';
+export {
+  LandlockFs,
+  LandlockNet,
+  type LandlockRuleset,
+  LandlockScope,
+  landlockAbi,
+  landlockAllow,
+  landlockCreateRuleset,
+  landlockRestrictSelf,
+} from './landlock.ts';
 export { ofdGetLock, ofdSetLock } from './lock.ts';
+export { execve, noNewPrivileges } from './process.ts';
+export {
+  type SeccompAction,
+  type SeccompCondition,
+  type SeccompOptions,
+  type SeccompRule,
+  seccompFilter,
+  seccompProgram,
+} from './seccomp.ts';
 export {
   accept,
   bind,
@@ -47,5 +77,6 @@ export {
   socketpair,
 } from './socket.ts';
 export { fstat, fstatat, fstatfs, STAT_WORDS, STATFS_WORDS, Stat, StatFs, statx } from './stat.ts';
+export { type SystemCallName, systemCalls } from './system-calls.ts';
 export { type Watch, type WatchEvents, type WatchInterest, watch } from './watch.ts';
 export { getxattr, listxattr, removexattr, setxattr } from './xattr.ts';
