@@ -1,9 +1,14 @@
-import type { Listener } from '@vm-tools/daemon';
 import { accept, Errno, errnoCode, type Watch, watch } from '@vm-tools/linux';
 
 /** Accepted in one turn of the event loop; the rest waits for the next one. */
 const BATCH = 32;
 const PAUSE_MS = 100;
+
+/** A non-blocking socket that listens, and how it ends. */
+export interface Listening {
+  readonly fd: number;
+  close(): void;
+}
 
 /** What is asked of an acceptor's owner. */
 export interface AcceptorEvents {
@@ -15,13 +20,13 @@ export interface AcceptorEvents {
 
 /** Accepts the connections of a listener, for as long as it is open. */
 export class Acceptor implements Disposable {
-  readonly #listener: Listener;
+  readonly #listener: Listening;
   readonly #events: AcceptorEvents;
   readonly #watch: Watch;
   #pause: NodeJS.Timeout | undefined;
   #isShort = false;
 
-  constructor(listener: Listener, events: AcceptorEvents) {
+  constructor(listener: Listening, events: AcceptorEvents) {
     this.#listener = listener;
     this.#events = events;
     this.#watch = watch(listener.fd, { readable: true }, () => this.#accept());

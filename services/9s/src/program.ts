@@ -70,6 +70,14 @@ export const program = defineProgram({
     deviceNodes: {
       description: 'let clients make device nodes, which on this machine are doors to its devices',
     },
+    sandbox: {
+      value: 'MODE',
+      choices: ['auto', 'require', 'off'],
+      default: 'auto',
+      description:
+        'keep 9s itself to the directory, by Landlock and seccomp: auto as far as the kernel can, require ends with 78 when it ' +
+        'cannot, off not at all',
+    },
     insecureListen: { description: 'allow TCP beyond loopback, though nothing is encrypted or asked for' },
   },
   operands: {

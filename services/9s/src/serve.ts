@@ -1,49 +1,107 @@
-import {
-  type Context,
-  ExitCode,
-  ExitError,
-  type Listener,
-  listenOn,
-  passedSockets,
-  UsageError,
-} from '@vm-tools/daemon';
+import { dirname } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { type Context, ExitCode, ExitError, type Log, passedSockets, UsageError } from '@vm-tools/daemon';
 import { constants, open } from '@vm-tools/linux';
-import { type HostFileSystemOptions, ThreadPool } from '@vm-tools/p9-protocol/host';
-import { type Address, formatAddress } from '@vm-tools/vsock';
+import type { HostFileSystemOptions } from '@vm-tools/p9-protocol/host';
+import type { Address } from '@vm-tools/vsock';
 import { Acceptor } from './acceptor.ts';
+import { connectToServiceManager, tell } from './announcement.ts';
 import { Clients } from './clients.ts';
+import { Door, type DoorDescription, openDoor } from './door.ts';
 import { idMap } from './id-map.ts';
 import type { program } from './program.ts';
+import { initialVariable, seal, startedOver, startOver } from './sandbox.ts';
 
 /** What the Linux client asked for by default up to 5.15: too little to be fast. */
 const SMALL_MSIZE = 8192;
 
 type ServeContext = Context<typeof program.options, typeof program.operands>;
 
+/** What 9s opens at its start; when it is confined it has these as descriptors, and could not open them any more. */
+interface Opened {
+  /** The directory, once and for all: whatever its path leads to later, clients see this one, and all of them the same. */
+  readonly root: number;
+  readonly doors: readonly DoorDescription[];
+  /** Tells the service manager how 9s is. */
+  readonly notify: number | undefined;
+}
+
 /** Serves until the process is told to end. */
-export async function serve({
-  options,
-  operands,
-  log,
-  shutdown,
-  serviceManager,
-}: ServeContext): Promise<undefined> {
+export async function serve(context: ServeContext): Promise<undefined> {
+  const { options, log } = context;
+  const confined = startedOver<Opened>();
+  if (confined) {
+    const { parts, missing } = seal(confined.inForce);
+    if (missing.length === 0) log.info(`sandbox: ${parts.join(', ')}`);
+    else log.warn(`sandbox: ${parts.join(', ')}; without ${missing.join(', ')}`);
+    await serveOpened(confined.state, context);
+    return;
+  }
+  const opened = await openAll(context);
+  if (options.sandbox !== 'off') await confine(opened, context);
+  else {
+    log.info('sandbox: off');
+    await serveOpened(opened, context);
+  }
+}
+
+/** Starts 9s over; what it does then begins in `serve`. */
+async function confine(opened: Opened, { options, log, shutdown }: ServeContext): Promise<void> {
+  const doors = opened.doors.map((door) => new Door(door));
+  shutdown.onShutdown('stop listening', () => {
+    for (const door of doors) door.close();
+  });
+  const notify = announcementSocket(log);
+  // A signal that Node.js has caught and not told yet would be lost. From here on one ends the process at once.
+  await turn();
+  if (shutdown.signal.aborted) return;
+  shutdown[Symbol.dispose]();
+  startOver<Opened>({
+    required: options.sandbox === 'require',
+    root: opened.root,
+    readOnly: options.readOnly,
+    deviceNodes: options.deviceNodes,
+    socketFolders: doors.flatMap(({ description: { file } }) => (file ? [dirname(file.path)] : [])),
+    descriptors: [opened.root, ...doors.map(({ fd }) => fd), ...(notify === undefined ? [] : [notify])],
+    state: { ...opened, notify },
+  });
+}
+
+async function openAll({ options, operands }: ServeContext): Promise<Opened> {
   const addresses = whereToListen(operands.listen, options.socketGid);
-  const fileSystem: HostFileSystemOptions = {
-    root: openRoot(options.root),
+  // What is wrong with them is said before anyone can connect.
+  fileSystemOptions(options, 0);
+  const root = openRoot(options.root);
+  const doors: DoorDescription[] = [];
+  for (const address of addresses) {
+    const { insecureListen: insecure, socketGid: gid } = options;
+    doors.push(await openDoor(address, { insecure, ...(gid === undefined ? {} : { gid }) }));
+  }
+  return { root, doors, notify: undefined };
+}
+
+function fileSystemOptions(options: ServeContext['options'], root: number): HostFileSystemOptions {
+  return {
+    root: `/proc/self/fd/${root}`,
     readOnly: options.readOnly,
     uidMap: idMap('--uid-map', options.uidMap),
     gidMap: idMap('--gid-map', options.gidMap),
     deviceNodes: options.deviceNodes,
   };
+}
+
+async function serveOpened({ root, doors, notify }: Opened, context: ServeContext): Promise<void> {
+  const { options, log, shutdown, serviceManager } = context;
   if (options.msize <= SMALL_MSIZE) {
     log.warn(`--msize ${options.msize} is small: most time will go into round trips`);
   }
   // The client's system has applied the mask of the process that creates a file.
   process.umask(0);
 
+  // Who starts over does not need it before.
+  const { ThreadPool } = await import('@vm-tools/p9-protocol/host');
   const threads = new ThreadPool({
-    options: fileSystem,
+    options: fileSystemOptions(options, root),
     server: { msize: options.msize },
     threads: options.threads,
   });
@@ -54,38 +112,44 @@ export async function serve({
   });
   shutdown.onShutdown('finish the replies to clients', () => clients.shutdown());
 
-  const listening: string[] = [];
-  for (const address of addresses) {
-    const listener = await listen(address, options);
-    const acceptor = new Acceptor(listener, {
-      onConnection: (fd) => clients.add(fd, listener.name.family),
+  for (const description of doors) {
+    const door = new Door(description);
+    const { address, isInherited } = description;
+    const acceptor = new Acceptor(door, {
+      onConnection: (fd) => clients.add(fd, door.name.family),
       onShortage: (code) => log.warn('clients have to wait: no further connection can be accepted', { code }),
     });
-    shutdown.onShutdown(`stop listening on ${formatAddress(listener.address)}`, () => acceptor.close());
-    const where = formatAddress(listener.address);
-    listening.push(where);
+    shutdown.onShutdown(`stop listening on ${address}`, () => acceptor.close());
     log.info('listening', {
-      address: where,
-      ...(address.kind === 'unix-fd' ? { name: listener.name } : {}),
+      address,
+      ...(isInherited ? { name: door.name } : {}),
       root: options.root,
       readOnly: options.readOnly,
     });
   }
-  const status = `serving ${options.root} on ${listening.join(', ')}`;
-  await serviceManager.notify({ ready: true, status }).catch((error: unknown) => {
-    log.warn('the service manager cannot be told that 9s is ready', { error });
-  });
-  return undefined;
+  const status = `serving ${options.root} on ${doors.map(({ address }) => address).join(', ')}`;
+  if (notify === undefined) {
+    await serviceManager.notify({ ready: true, status }).catch((error: unknown) => cannotTell(log, error));
+    return;
+  }
+  tell(notify, 'READY=1', `STATUS=${status}`);
+  shutdown.onShutdown('announce the end', () => tell(notify, 'STOPPING=1'));
 }
 
-async function listen(
-  address: Address,
-  { socketGid, insecureListen }: ServeContext['options'],
-): Promise<Listener> {
-  return await listenOn(address, {
-    insecure: insecureListen,
-    ...(socketGid === undefined ? {} : { gid: socketGid }),
-  });
+/** To the service manager that started this process, if it wants to know. */
+function announcementSocket(log: Log): number | undefined {
+  const name = initialVariable('NOTIFY_SOCKET');
+  if (!name) return undefined;
+  try {
+    return connectToServiceManager(name);
+  } catch (error) {
+    cannotTell(log, error);
+    return undefined;
+  }
+}
+
+function cannotTell(log: Log, error: unknown): void {
+  log.warn('the service manager cannot be told that 9s is ready', { error });
 }
 
 function whereToListen(listen: Address | undefined, socketGid: number | undefined): Address[] {
@@ -111,14 +175,9 @@ function whereToListen(listen: Address | undefined, socketGid: number | undefine
   return addresses;
 }
 
-/**
- * Opens the directory, once and for all: whatever its path leads to later, clients see this one, and all of them the same.
- *
- * @returns a path that leads to it for as long as the process lives
- */
-function openRoot(path: string): string {
+function openRoot(path: string): number {
   try {
-    return `/proc/self/fd/${open(path, constants.O_PATH | constants.O_DIRECTORY)}`;
+    return open(path, constants.O_PATH | constants.O_DIRECTORY);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new ExitError(`--root: ${message}; name a directory that can be read`, {

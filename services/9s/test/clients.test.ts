@@ -151,6 +151,7 @@ describe('a client', () => {
     const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     const peer = { pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() };
     expect(entries).toMatchObject([
+      { message: expect.stringContaining('sandbox: ') },
       { level: 'info', message: 'listening', program: '9s', address: bench.listen, root: bench.root },
       { level: 'info', message: 'connection opened', connection: 1, peer, connected: 1 },
       { level: 'info', message: 'connection closed', peer, reason: 'closed', connected: 0 },

@@ -74,7 +74,11 @@ describe('9s elsewhere', () => {
 
   it('serves TCP on loopback, on the port that it logs, and knows who is there', async () => {
     const nineS = await bench.serve(['--log-format', 'json'], 'tcp:127.0.0.1:0');
-    const { address } = JSON.parse(nineS.stderr) as { address: string };
+    const lines = nineS.stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { address?: string });
+    const address = lines.at(-1)?.address ?? '';
     const port = Number(/^tcp:127\.0\.0\.1:([0-9]+)$/.exec(address)?.[1]);
     expect(await readHello({ host: '127.0.0.1', port })).toBe('hello, guest\n');
     expect(nineS.stderr).toMatch(/"peer":"127\.0\.0\.1:[0-9]+"/);

@@ -10,12 +10,13 @@ _9s() {
     --msize) return ;;
     --max-connections) return ;;
     --threads) return ;;
+    --sandbox) mapfile -t COMPREPLY < <(compgen -W 'auto require off' -- "$current"); return ;;
     --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current"); return ;;
     --log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "$current"); return ;;
     --completion) mapfile -t COMPREPLY < <(compgen -W 'bash zsh' -- "$current"); return ;;
   esac
   if [[ $current == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--root --read-only --uid-map --gid-map --socket-gid --msize --max-connections --threads --device-nodes --insecure-listen --log-format --log-level --completion --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W '--root --read-only --uid-map --gid-map --socket-gid --msize --max-connections --threads --device-nodes --sandbox --insecure-listen --log-format --log-level --completion --help --version' -- "$current")
   else
     mapfile -t COMPREPLY < <(compgen -W 'unix: unix-abstract: unix-fd: tcp:' -- "$current")
     compopt -o nospace 2>/dev/null
