@@ -32,7 +32,9 @@ afterAll(async () => {
   await folder?.close();
 });
 
-it('a tree that the guest unpacks onto 9P is on the host as it was packed', async () => {
+it('a tree that the guest unpacks onto 9P is on the host as it was packed', {
+  timeout: 180_000,
+}, async () => {
   expect(await guest.run(['tar', '--version'])).toContain('GNU tar');
   await guest.run(['mkdir', '/mnt/unpacked']);
   const { status, stderr } = await guest.exec(
@@ -45,7 +47,7 @@ it('a tree that the guest unpacks onto 9P is on the host as it was packed', asyn
   expect(found.length).toBeGreaterThan(700);
 });
 
-it('packed again by the guest it gives the same archive, byte by byte', async () => {
+it('packed again by the guest it gives the same archive, byte by byte', { timeout: 180_000 }, async () => {
   const { status, stderr } = await guest.exec(
     ['tar', ...pack, '-C', '/mnt/unpacked', '-f', '/mnt/guest.tar', '.'],
     { timeoutMs: 120_000 },
