@@ -300,6 +300,22 @@ describe('unmounting', () => {
   });
 });
 
+test('a filesystem that throws where nothing can fail is let go of all the same, and unmount tells', async () => {
+  class Failing extends CountedFileSystem {
+    override close(file: Parameters<MemoryFileSystem['close']>[0]): never {
+      super.close(file);
+      throw new Error('cannot close');
+    }
+  }
+  const failing = new Failing({ tree: { one: '1', two: '2' } });
+  const fs = new ComposedFileSystem({ a: failing });
+  const { root, end } = await mount(fs);
+  await Promise.all([root.open('a/one'), root.open('a/two')]);
+  await expect(fs.unmount('a')).rejects.toThrow('cannot close');
+  expect(failing.inUse).toEqual({ nodes: 0, files: 0 });
+  await end();
+});
+
 /** Counts what it has handed out and not got back. */
 class CountedFileSystem extends MemoryFileSystem {
   readonly inUse = { nodes: 0, files: 0 };

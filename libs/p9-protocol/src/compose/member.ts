@@ -35,7 +35,7 @@ export class Member {
     this.#range = range;
   }
 
-  /** Resolves when no node and no file of the filesystem is held any more, and no promise of it pending. */
+  /** Resolves when no node and no file of the filesystem is held any more, and no promise of it pending; rejects with what a `close` or `release` threw. */
   leave(): Promise<void> {
     this.isStale = true;
     // Not at once: it may be one of its own methods that unmounts it.
@@ -148,10 +148,20 @@ export class Member {
   #letGo(): void {
     if (!this.isStale || this.#pending > 0 || this.#hasLetGo) return;
     this.#hasLetGo = true;
-    for (const { inner } of this.#files) this.fs.close?.(inner);
-    for (const { inner } of this.#nodes) this.fs.release?.(inner);
+    // One that fails, by a mistake of the filesystem's, must not keep the others.
+    const errors: unknown[] = [];
+    const attempt = (act: () => void) => {
+      try {
+        act();
+      } catch (error) {
+        errors.push(error);
+      }
+    };
+    for (const { inner } of this.#files) attempt(() => this.fs.close?.(inner));
+    for (const { inner } of this.#nodes) attempt(() => this.fs.release?.(inner));
     if (this.#nodes.size === 0) this.#range.giveBack();
-    this.#left.resolve();
+    if (errors.length === 0) this.#left.resolve();
+    else this.#left.reject(errors[0]);
   }
 }
 
