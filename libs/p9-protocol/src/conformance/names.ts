@@ -245,6 +245,30 @@ export const nameChecks = [
   ),
 
   check(
+    'files renamed out of directories that no fid denotes are not mixed up after that',
+    async ({ root }) => {
+      const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+      await root.mkdir('deep');
+      await root.mkdir('deep/er');
+      for (const name of names) await root.writeFile(`deep/er/${name}`, utf8(name));
+      for (const name of names) {
+        const node = await root.walk(`deep/er/${name}`);
+        await node.rename(root, name);
+        await node.clunk();
+      }
+      const nodes = await Promise.all(names.map((name) => root.walk(name)));
+      assert.equal(new Set(nodes.map(({ qid }) => qid.path)).size, names.length);
+      for (const [index, node] of nodes.entries()) {
+        assert.equal((await node.getattr()).qid.path, node.qid.path);
+        assert.equal(text(await node.readFile()), names[index]);
+      }
+      await Promise.all(nodes.map((node) => node.clunk()));
+      await root.unlink('deep/er', { directory: true });
+    },
+    'rename',
+  ),
+
+  check(
     'rename replaces a file, and refuses what renameat refuses',
     async ({ root }) => {
       await root.mkdir('d');

@@ -390,12 +390,18 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     const { parent } = node;
     if (parent === undefined || this.#tree.isRoot(node)) return -Errno.EBUSY;
     const name = new Name(node.name, 0, node.nameLength);
+    // It may lose its last child meanwhile.
+    this.#tree.retain(parent);
+    let result: number;
     const found = this.#tree.walk(parent, name);
-    if (typeof found === 'number') return found;
-    const isSame = this.#tree.isSame(node);
-    this.#tree.release(found);
-    const result = isSame ? act(parent, name) : -Errno.ESTALE;
-    this.#tree.rest(parent);
+    if (typeof found === 'number') {
+      result = found;
+    } else {
+      const isSame = this.#tree.isSame(node);
+      this.#tree.release(found);
+      result = isSame ? act(parent, name) : -Errno.ESTALE;
+    }
+    this.#tree.release(parent);
     return result;
   }
 

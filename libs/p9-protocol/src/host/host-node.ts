@@ -307,11 +307,6 @@ export class HostNodeTree {
     for (const node of moved) this.place(node, newDirectory, newName);
   }
 
-  /** Gives up what `descriptor` found again for a node that no fid denotes. */
-  rest(node: HostNode): void {
-    this.#letGo(node);
-  }
-
   #findAgain(node: HostNode): number {
     const chain: HostNode[] = [];
     let ancestor: HostNode | undefined = node;

@@ -19,7 +19,12 @@ export function isErrno(outcome: unknown): outcome is number {
   return typeof outcome === 'number' && outcome < 0;
 }
 
-/** The errno for a number where an object was due: a filesystem that answers 0 or more there is mistaken. */
+/** Whether a filesystem's answer is a number of bytes that it may have read or written. */
+export function isCount(answer: number, most: number): boolean {
+  return answer >= 0 && answer <= most;
+}
+
+/** The errno for an answer that is none of those that are due: if it is no errno itself, the filesystem is mistaken. */
 export function errnoFor(answer: number): number {
   return answer < 0 ? answer : -Errno.EIO;
 }

@@ -3,7 +3,7 @@ import type { AttributeChanges, Outcome, Time } from '../filesystem.ts';
 import { SetattrMask } from '../wire/flags.ts';
 import { leastSizeOf, offsetsOf } from '../wire/layout.ts';
 import { HEADER_SIZE } from '../wire/messages.ts';
-import type { Answer } from './answer.ts';
+import { type Answer, errnoFor, isCount } from './answer.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 import type { Request } from './request.ts';
 import type { SessionFids } from './session-fids.ts';
@@ -74,6 +74,7 @@ export function readlink(fids: SessionFids, request: Request, reply: ReplyBuffer
     (length) => {
       // It may have been cut: half a target is none.
       if (length >= room) return -Errno.ENAMETOOLONG;
+      if (!isCount(length, room)) return errnoFor(length);
       reply.u16(HEADER_SIZE, length);
       return start + length;
     },

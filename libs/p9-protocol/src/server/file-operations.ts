@@ -4,7 +4,7 @@ import { LockFlags } from '../wire/flags.ts';
 import { leastSizeOf, offsetsOf } from '../wire/layout.ts';
 import { HEADER_SIZE } from '../wire/messages.ts';
 import { QID_SIZE } from '../wire/qid.ts';
-import { type Answer, errnoFor, isPromise } from './answer.ts';
+import { type Answer, errnoFor, isCount, isPromise } from './answer.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 import type { Request } from './request.ts';
 import type { ReadyFid, SessionFids } from './session-fids.ts';
@@ -88,12 +88,12 @@ export function write(fids: SessionFids, request: Request, reply: ReplyBuffer): 
   const start = request.start + Twrite.data + 4;
   if (fid.file === undefined) {
     if (fid.xattr === undefined) return -Errno.EBADF;
-    return countReply(reply, fid.xattr.write(offset, request.bytes, start, count));
+    return countReply(reply, fid.xattr.write(offset, request.bytes, start, count), count);
   }
   if (fids.fs.write === undefined) return -Errno.EROFS;
   const outcome = fids.fs.write(fid.file, offset, request.bytes, start, count);
-  if (typeof outcome === 'number') return countReply(reply, outcome);
-  return fids.after(outcome, (length) => countReply(reply, length), fid);
+  if (typeof outcome === 'number') return countReply(reply, outcome, count);
+  return fids.after(outcome, (length) => countReply(reply, length, count), fid);
 }
 
 export function readdir(fids: SessionFids, request: Request, reply: ReplyBuffer): Answer {
@@ -165,15 +165,14 @@ function opened(fids: SessionFids, fid: ReadyFid, file: object, reply: ReplyBuff
 
 /** Rread and Rreaddir; `length` may be a negative errno. More than was asked for is the filesystem's mistake. */
 function dataReply(reply: ReplyBuffer, length: number, most = length): number {
-  if (length < 0) return length;
-  if (length > most) return -Errno.EIO;
+  if (!isCount(length, most)) return errnoFor(length);
   reply.u32(HEADER_SIZE, length);
   return DATA_OFFSET + length;
 }
 
 /** Rwrite; `length` may be a negative errno. */
-function countReply(reply: ReplyBuffer, length: number): number {
-  if (length < 0) return length;
+function countReply(reply: ReplyBuffer, length: number, most: number): number {
+  if (!isCount(length, most)) return errnoFor(length);
   reply.u32(HEADER_SIZE, length);
   return RWRITE_SIZE;
 }

@@ -16,13 +16,15 @@ export class SessionFids {
   readonly fs: FileSystem;
   readonly msize: number;
   readonly #most: number;
+  readonly #warn: (message: string) => void;
   readonly #fids = new FidTable();
   isClosed = false;
 
-  constructor(fs: FileSystem, limits: { msize: number; maxFids: number }) {
+  constructor(fs: FileSystem, limits: { msize: number; maxFids: number; warn: (message: string) => void }) {
     this.fs = fs;
     this.msize = limits.msize;
     this.#most = limits.maxFids;
+    this.#warn = limits.warn;
   }
 
   /** Ends every fid. */
@@ -66,8 +68,17 @@ export class SessionFids {
       fid.doomed = true;
       return;
     }
-    if (fid.file !== undefined) this.fs.close?.(fid.file);
-    if (fid.node !== undefined) this.fs.release?.(fid.node);
+    // These may not fail; if they do, the other fids are let go of all the same.
+    try {
+      if (fid.file !== undefined) this.fs.close?.(fid.file);
+    } catch (error) {
+      this.#warn(`the filesystem's close() threw ${error}`);
+    }
+    try {
+      if (fid.node !== undefined) this.fs.release?.(fid.node);
+    } catch (error) {
+      this.#warn(`the filesystem's release() threw ${error}`);
+    }
     this.#fids.recycle(fid);
   }
 

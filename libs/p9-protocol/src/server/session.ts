@@ -252,7 +252,9 @@ export class Session {
   }
 
   #finish(request: Request, reply: ReplyBuffer, answer: number): void {
-    if (answer > this.#msize) reply.fail(request.tag, Errno.EMSGSIZE);
+    // A filesystem that answers nonsense must not leave its client without an answer.
+    if (!Number.isInteger(answer)) reply.fail(request.tag, Errno.EIO);
+    else if (answer > this.#msize) reply.fail(request.tag, Errno.EMSGSIZE);
     else if (answer > 0) reply.finish(request.type + 1, request.tag, answer);
     else if (answer < 0) reply.fail(request.tag, -answer);
   }
@@ -286,7 +288,11 @@ export class Session {
     let version = 'unknown';
     if (request.first.toString() === VERSION) {
       version = VERSION;
-      this.#fids = new SessionFids(this.#fs, { msize: this.#msize, maxFids: this.#options.maxFids });
+      this.#fids = new SessionFids(this.#fs, {
+        msize: this.#msize,
+        maxFids: this.#options.maxFids,
+        warn: this.#warn,
+      });
       if (this.#msize <= SMALL_MSIZE) {
         this.#warn(
           `the client negotiated an msize of ${this.#msize} bytes: most time will go into round trips; mount with msize=${DEFAULT_MSIZE}`,
