@@ -37,6 +37,7 @@ using i64 = int64_t;
 const Entry calls[] = {
     // Descriptors
     CALL("openat", (int dir, str name, int flags, u32 mode), openat(dir, name, flags | O_CLOEXEC, mode)),
+    DOES("openatStat", (int dir, str name, int flags, all out), open_and_stat(dir, name, flags, out)),
     DOES("reopen", (int fd, int flags), reopen(fd, flags)),
     ONCE("close", (int fd), close(fd)),
     CALL("dup", (int fd), fcntl(fd, F_DUPFD_CLOEXEC, 0)),

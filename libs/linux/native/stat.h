@@ -1,8 +1,10 @@
 // stat(2) and statfs(2) results as an array of u64 words; src/stat.ts holds the same order.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "kernel.h"
@@ -32,6 +34,17 @@ inline int64_t stat_descriptor(int fd, const Bytes& out) {
   if (out.size < stat_words * 8) return -EFAULT;
   const int64_t result = retry([&] { return kernel_fstat(fd, &s); });
   return result < 0 ? result : fill_stat(out, s);
+}
+
+// Two system calls for one crossing from JavaScript, which costs a walk more than either of them costs it.
+inline int64_t open_and_stat(int dirfd, const char* name, int flags, const Bytes& out) {
+  if (out.size < stat_words * 8) return -EFAULT;
+  const int64_t fd = retry([&] { return openat(dirfd, name, flags | O_CLOEXEC); });
+  if (fd < 0) return fd;
+  const int64_t failed = stat_descriptor(static_cast<int>(fd), out);
+  if (failed == 0) return fd;
+  close(static_cast<int>(fd));
+  return failed;
 }
 
 inline int64_t stat_name(int dirfd, const char* name, int flags, const Bytes& out) {

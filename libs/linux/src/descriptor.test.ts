@@ -4,9 +4,21 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect } from 'vitest';
 import { name, refused, test } from '../test/scratch-directory.ts';
 import { constants } from './constants.ts';
-import { close, dup, getFlags, open, openat, pipe, reopen, setNonblocking, umask } from './descriptor.ts';
+import {
+  close,
+  dup,
+  getFlags,
+  open,
+  openat,
+  openatStat,
+  pipe,
+  reopen,
+  setNonblocking,
+  umask,
+} from './descriptor.ts';
 import { Errno, errnoCode } from './errno.ts';
 import { pread, pwrite } from './file.ts';
+import { fstat, STAT_WORDS } from './stat.ts';
 
 const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_PATH, O_NOFOLLOW, O_NONBLOCK, O_ACCMODE } = constants;
 
@@ -52,6 +64,42 @@ describe('openat', () => {
 
   test.for(refused)('refuses the name %#', ([bytes, start, length, code], { directory }) => {
     expect(errnoCode(openat(directory.fd, bytes, start, length, O_RDONLY, 0))).toBe(code);
+  });
+});
+
+describe('openatStat', () => {
+  const O_FLAGS = O_PATH | O_NOFOLLOW;
+
+  test('opens, close-on-exec, and gives what fstat would', ({ directory }) => {
+    writeFileSync(join(directory.path, 'file'), 'twelve bytes');
+    symlinkSync('nowhere', join(directory.path, 'link'));
+    for (const entry of ['file', 'link', '.']) {
+      const stat = new Uint32Array(STAT_WORDS);
+      const fd = openatStat(directory.fd, ...name(entry), O_FLAGS, stat);
+      expect(fd).toBeGreaterThan(2);
+      expect(inherited(fd)).toBe(false);
+      const expected = new Uint32Array(STAT_WORDS);
+      expect(fstat(fd, expected)).toBe(0);
+      expect(stat).toEqual(expected);
+      close(fd);
+    }
+  });
+
+  test('gives a negative errno and leaves nothing open', ({ directory }) => {
+    const stat = new Uint32Array(STAT_WORDS);
+    const next = open('/dev/null', O_RDONLY);
+    close(next);
+    expect(openatStat(directory.fd, ...name('none'), O_FLAGS, stat)).toBe(-Errno.ENOENT);
+    expect(openatStat(-1, ...name('none'), O_FLAGS, stat)).toBe(-Errno.EBADF);
+    expect(openatStat(directory.fd, ...name('.'), O_FLAGS, stat.subarray(1))).toBe(-Errno.EFAULT);
+    const again = open('/dev/null', O_RDONLY);
+    close(again);
+    expect(again).toBe(next);
+  });
+
+  test.for(refused)('refuses the name %#', ([bytes, start, length, code], { directory }) => {
+    const stat = new Uint32Array(STAT_WORDS);
+    expect(errnoCode(openatStat(directory.fd, bytes, start, length, O_FLAGS, stat))).toBe(code);
   });
 });
 

@@ -14,6 +14,24 @@ export const openat =
   >('openat');
 
 /**
+ * openat(2) of something that is there, and fstat(2) of it, in one call: half the crossings of a walk.
+ * @param flags `O_*` of {@link constants}; `O_CREAT` makes no sense here
+ * @param stat filled as by `fstat`; at least `STAT_WORDS` words, else -EFAULT
+ * @returns a descriptor, or a negative errno of either call; then nothing is left open
+ */
+export const openatStat =
+  hot<
+    (
+      dirfd: number,
+      name: Uint8Array,
+      start: number,
+      length: number,
+      flags: number,
+      stat: Uint32Array,
+    ) => number
+  >('openatStat');
+
+/**
  * Opens anew, as open(2) on `/proc/self/fd/N`, what a descriptor refers to; the way from an `O_PATH` descriptor to
  * one that reads and writes. A symbolic link gives -ELOOP.
  * @param flags `O_*`; `O_NOFOLLOW` makes no sense here

@@ -6,6 +6,7 @@ export {
   getFlags,
   open,
   openat,
+  openatStat,
   pipe,
   reopen,
   setCloseOnExec,

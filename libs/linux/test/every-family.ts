@@ -26,6 +26,7 @@ const attribute = Buffer.from('user.x');
 const families: Record<string, () => unknown> = {
   descriptors: () => {
     linux.close(linux.openat(dir, name, 0, 4, c.O_RDONLY, 0));
+    linux.close(linux.openatStat(dir, name, 0, 4, c.O_RDONLY, stat));
     linux.close(linux.reopen(dir, c.O_RDONLY));
     linux.close(linux.dup(linux.getFlags(fd) < 0 ? -1 : fd));
     for (const end of linux.pipe()) linux.close(end);

@@ -1,4 +1,4 @@
-import { close, constants, fstat, openat, STAT_WORDS, Stat, statx } from '@vm-tools/linux';
+import { close, constants, fstat, openatStat, STAT_WORDS, Stat, statx } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { FileNode } from '../filesystem.ts';
 import { Name } from '../name.ts';
@@ -123,19 +123,14 @@ export class HostNodeTree {
     const at = this.descriptor(directory);
     if (at < 0) return at;
     const fd = this.openPath(at, name.bytes, name.start, name.length);
-    if (fd < 0) return fd;
-    const failed = fstat(fd, this.stat);
-    if (failed < 0) {
-      close(fd);
-      return failed;
-    }
-    return this.adopt(directory, name, fd);
+    return fd < 0 ? fd : this.adopt(directory, name, fd);
   }
 
-  /** An O_PATH descriptor of a directory's entry, not following symlinks, or a negative errno. */
+  /** An O_PATH descriptor of a directory's entry, not following symlinks, its fstat in `stat`; or a negative errno. */
   openPath(directory: number, name: Uint8Array, start: number, length: number): number {
-    let fd = openat(directory, name, start, length, PATH_FLAGS, 0);
-    if (fd < 0 && this.relieve(fd)) fd = openat(directory, name, start, length, PATH_FLAGS, 0);
+    const { stat } = this;
+    let fd = openatStat(directory, name, start, length, PATH_FLAGS, stat);
+    if (fd < 0 && this.relieve(fd)) fd = openatStat(directory, name, start, length, PATH_FLAGS, stat);
     // To a client the want of descriptors is the system's, not its own.
     return fd === -Errno.EMFILE ? -Errno.ENFILE : fd;
   }
