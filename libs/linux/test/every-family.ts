@@ -147,12 +147,12 @@ async function repeat(family: () => unknown, times: number): Promise<void> {
 /** How much one more window of calls adds: a leak adds in every window, the settling of the heap only in some. */
 async function growth(body: () => unknown): Promise<{ bytes: number; descriptors: number }> {
   await repeat(body, calls / 10);
-  let [bytes, descriptors] = [Number.POSITIVE_INFINITY, 0];
-  for (let window = 0; window < 4 && bytes > 2 ** 20; window++) {
+  let [bytes, descriptors] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (let window = 0; window < 8 && (bytes > 2 ** 20 || descriptors > 0); window++) {
     const before = { bytes: residentBytes(), descriptors: readdirSync('/proc/self/fd').length };
     await repeat(body, calls / 10);
     bytes = Math.min(bytes, residentBytes() - before.bytes);
-    descriptors = Math.max(descriptors, readdirSync('/proc/self/fd').length - before.descriptors);
+    descriptors = Math.min(descriptors, readdirSync('/proc/self/fd').length - before.descriptors);
   }
   return { bytes, descriptors };
 }
