@@ -49,19 +49,15 @@ async function startClients(count: number): Promise<ChildProcess> {
   return child;
 }
 
-/** Usage when all clients that were there have gone. */
-async function usageAtRest(nineS: NineS, closed: number): Promise<ReturnType<NineS['usage']>> {
-  await nineS.logged('connection closed', closed);
-  let before = nineS.usage();
-  // Threads take a moment to be gone after they have said so.
-  return await vi.waitUntil(
+/** Resolves when no more descriptors and threads are held than that: they take a moment to be gone after a connection was said to be closed. */
+async function usageNoMoreThan(nineS: NineS, limit: ReturnType<NineS['usage']>): Promise<void> {
+  await vi.waitFor(
     () => {
-      const now = nineS.usage();
-      const isAtRest = now.descriptors === before.descriptors && now.threads === before.threads;
-      before = now;
-      return isAtRest ? now : undefined;
+      const { descriptors, threads } = nineS.usage();
+      expect(descriptors).toBeLessThanOrEqual(limit.descriptors);
+      expect(threads).toBeLessThanOrEqual(limit.threads);
     },
-    { interval: 200, timeout: 20_000 },
+    { interval: 200, timeout: 30_000 },
   );
 }
 
@@ -112,8 +108,9 @@ describe('more clients than there are descriptors for', () => {
     for (const socket of sockets) socket.on('error', () => undefined);
     await nineS.logged('9s warn: clients have to wait: no further connection can be accepted code=EMFILE');
     for (const socket of sockets) socket.destroy();
-    await vi.waitUntil(() => nineS.stderr.includes('connected=0'), { timeout: 30_000 });
-    await attach();
+    await nineS.logged('connection closed', sockets.length);
+    // A thread gives its descriptors back a moment after its connection was said to be closed.
+    await vi.waitUntil(() => attach().catch(() => undefined), { timeout: 30_000 });
     expect(await nineS.terminate()).toMatchObject({ code: 0 });
   });
 });
@@ -121,14 +118,15 @@ describe('more clients than there are descriptors for', () => {
 describe('clients that vanish', () => {
   it('leave no descriptor and no thread behind', async () => {
     const nineS = await bench.serve();
-    // What the first worker brings into being stays.
-    (await startClients(1)).kill('SIGKILL');
-    const before = await usageAtRest(nineS, 1);
+    // What is in use while one client is there is the most that may be left: less than one of the other fifty would leave each.
+    const one = await startClients(1);
+    const limit = nineS.usage();
+    one.kill('SIGKILL');
     for (let round = 1; round <= 5; round++) {
       (await startClients(10)).kill('SIGKILL');
       await nineS.logged('connection closed', 1 + 10 * round);
     }
-    expect(await usageAtRest(nineS, 51)).toEqual(before);
+    await usageNoMoreThan(nineS, limit);
     expect(nineS.stderr).not.toMatch(/ (warn|error): /);
   });
 
