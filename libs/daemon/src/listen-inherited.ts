@@ -15,7 +15,7 @@ export function listenOnInherited(address: InheritedAddress, options: ListenOpti
   if (!fstatSync(fd).isSocket()) throw refuse('this descriptor is not a socket');
   if (linux.getsockopt(fd, SOL_SOCKET, SO_TYPE) !== SOCK_STREAM) throw refuse('this socket is not a stream');
   const name = linux.getsockname(fd);
-  if ('port' in name) refuseInsecure(address, { kind: 'tcp', host: name.host, port: name.port }, options);
+  if ('host' in name) refuseInsecure(address, { kind: 'tcp', host: name.host, port: name.port }, options);
   if (linux.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN) === 0) {
     if (isConnected(fd)) throw refuse('this socket is connected');
     if ('path' in name ? name.path === '' : 'port' in name && name.port === 0) {

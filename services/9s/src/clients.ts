@@ -78,7 +78,7 @@ function peerOf(fd: number, family: Listener['name']['family']): unknown {
   try {
     if (family === 'unix' || family === 'unix-abstract') return peerCredentials(fd);
     const name = getpeername(fd);
-    if (!('port' in name)) return undefined;
+    if (!('host' in name)) return undefined;
     return `${name.family === 'inet6' ? `[${name.host}]` : name.host}:${name.port}`;
   } catch (error) {
     // It is gone already; its thread will find out.
