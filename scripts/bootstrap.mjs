@@ -21,12 +21,12 @@ const commands = {
     run: ['node', source, 'scripts/demo.ts'],
   },
   test: {
-    packages: [...debian.native, ...debian.guest],
+    packages: [...debian.native, ...debian.guest, ...debian.judges],
     native: true,
     run: ['node', source, 'scripts/test.ts'],
   },
   'test:nightly': {
-    packages: [...debian.native, ...debian.guest, ...debian.nightly],
+    packages: [...debian.native, ...debian.guest, ...debian.judges, ...debian.nightly],
     native: true,
     run: ['node', source, 'scripts/test.ts', '--mode', 'nightly'],
   },

@@ -1,1 +1,3 @@
-export declare const debian: Readonly<Record<'native' | 'guest' | 'bench' | 'nightly', readonly string[]>>;
+export declare const debian: Readonly<
+  Record<'native' | 'guest' | 'judges' | 'bench' | 'nightly', readonly string[]>
+>;

@@ -4,6 +4,8 @@ export const debian = {
   native: ['gcc', 'g++', 'libc6-dev', 'make', 'python3'],
   /** Builds and runs the test guest; with the package lists of apt, by which it finds a kernel. */
   guest: ['qemu-system-x86', 'busybox-static', 'e2fsprogs', 'xz-utils'],
+  /** What tests compare us with, and what writes code that they compare with ours. */
+  judges: ['protobuf-compiler', 'python3-grpcio', 'python3-protobuf'],
   /** What benchmarks compare with, and what pins processes to a CPU. */
   bench: ['diod', 'util-linux'],
   /** Only for `*.nightly.test.ts`. */
