@@ -14,6 +14,7 @@ export { Errno, type ErrnoName, errnoName, P9Error } from './errno.ts';
 export type {
   AttachRequest,
   AttributeChanges,
+  Call,
   Created,
   Done,
   FileNode,

@@ -2,6 +2,7 @@ import { Errno } from '../errno.ts';
 import type {
   AttachRequest,
   AttributeChanges,
+  Call,
   Created,
   Done,
   FileSystem,
@@ -70,18 +71,18 @@ export class ComposedFileSystem implements FileSystem<ComposedNode, ComposedFile
     return this.#mounts.remove(path).leave();
   }
 
-  attach(who: AttachRequest): Outcome<ComposedNode> {
+  attach(who: AttachRequest, call: Call): Outcome<ComposedNode> {
     const place = this.#mounts.find(who.aname);
-    return place === undefined ? -ENOENT : enter(place, who);
+    return place === undefined ? -ENOENT : enter(place, who, call);
   }
 
-  walk(directory: ComposedNode, name: Name): Outcome<ComposedNode> {
+  walk(directory: ComposedNode, name: Name, call: Call): Outcome<ComposedNode> {
     if (directory instanceof PlaceNode) {
       const child = directory.place.children.get(keyOf(name));
-      return child === undefined ? -ENOENT : enter(child, directory.who);
+      return child === undefined ? -ENOENT : enter(child, directory.who, call);
     }
     const { member, inner } = directory;
-    return member.isStale ? -ESTALE : member.node(member.fs.walk(inner, name));
+    return member.isStale ? -ESTALE : member.node(member.fs.walk(inner, name, call));
   }
 
   retain(node: ComposedNode): void {
@@ -94,11 +95,11 @@ export class ComposedFileSystem implements FileSystem<ComposedNode, ComposedFile
 
   // Attributes
 
-  getattr(node: ComposedNode, mask: number, attributes: Attributes): Done {
+  getattr(node: ComposedNode, mask: number, attributes: Attributes, call: Call): Done {
     if (node instanceof PlaceNode) return node.place.getattr(attributes);
     const { member, inner } = node;
     if (member.isStale) return -ESTALE;
-    const outcome = member.fs.getattr(inner, mask, attributes) as Outcome<undefined>;
+    const outcome = member.fs.getattr(inner, mask, attributes, call) as Outcome<undefined>;
     // The filesystem may have learned of a new version.
     const refreshed = (answer: undefined | number) => {
       node.refresh();
@@ -107,34 +108,42 @@ export class ComposedFileSystem implements FileSystem<ComposedNode, ComposedFile
     return isPromise(outcome) ? member.watch(outcome.then(refreshed)) : refreshed(outcome);
   }
 
-  setattr(node: ComposedNode, changes: AttributeChanges): Done {
+  setattr(node: ComposedNode, changes: AttributeChanges, file: ComposedFile | undefined, call: Call): Done {
     if (node instanceof PlaceNode) return -EROFS;
     const { member, inner } = node;
     if (member.isStale) return -ESTALE;
-    return member.fs.setattr === undefined ? -EROFS : member.watch(member.fs.setattr(inner, changes));
+    if (member.fs.setattr === undefined) return -EROFS;
+    const opened = file instanceof MemberFile ? file.inner : undefined;
+    return member.watch(member.fs.setattr(inner, changes, opened, call));
   }
 
-  statfs(node: ComposedNode): Outcome<FileSystemStatus> {
+  statfs(node: ComposedNode, call: Call): Outcome<FileSystemStatus> {
     if (node instanceof PlaceNode) return node.place.statfs();
     const { member, inner } = node;
     if (member.isStale) return -ESTALE;
-    return member.watch(member.fs.statfs?.(inner) ?? -EOPNOTSUPP);
+    return member.watch(member.fs.statfs?.(inner, call) ?? -EOPNOTSUPP);
   }
 
-  readlink(node: ComposedNode, buffer: Uint8Array, start: number, capacity: number): Outcome<number> {
+  readlink(
+    node: ComposedNode,
+    buffer: Uint8Array,
+    start: number,
+    capacity: number,
+    call: Call,
+  ): Outcome<number> {
     if (node instanceof PlaceNode) return -EINVAL;
     const { member, inner } = node;
     if (member.isStale) return -ESTALE;
-    return member.watch(member.fs.readlink?.(inner, buffer, start, capacity) ?? -EINVAL);
+    return member.watch(member.fs.readlink?.(inner, buffer, start, capacity, call) ?? -EINVAL);
   }
 
   // Open files
 
-  open(node: ComposedNode, flags: number): Outcome<ComposedFile> {
+  open(node: ComposedNode, flags: number, call: Call): Outcome<ComposedFile> {
     if (node instanceof PlaceNode) return node.open(flags);
     const { member, inner, isRoot } = node;
     if (member.isStale) return -ESTALE;
-    return member.file(member.fs.open(inner, flags), isRoot);
+    return member.file(member.fs.open(inner, flags, call), isRoot);
   }
 
   close(file: ComposedFile): void {
@@ -147,10 +156,11 @@ export class ComposedFileSystem implements FileSystem<ComposedNode, ComposedFile
     buffer: Uint8Array,
     start: number,
     count: number,
+    call: Call,
   ): Outcome<number> {
     if (file instanceof PlaceFile) return -EISDIR;
     const { member, inner } = file;
-    return member.isStale ? -ESTALE : member.watch(member.fs.read(inner, offset, buffer, start, count));
+    return member.isStale ? -ESTALE : member.watch(member.fs.read(inner, offset, buffer, start, count, call));
   }
 
   write(
@@ -159,36 +169,37 @@ export class ComposedFileSystem implements FileSystem<ComposedNode, ComposedFile
     buffer: Uint8Array,
     start: number,
     count: number,
+    call: Call,
   ): Outcome<number> {
     if (file instanceof PlaceFile) return -EBADF;
     const { member, inner } = file;
     if (member.isStale) return -ESTALE;
-    return member.watch(member.fs.write?.(inner, offset, buffer, start, count) ?? -EROFS);
+    return member.watch(member.fs.write?.(inner, offset, buffer, start, count, call) ?? -EROFS);
   }
 
-  readdir(file: ComposedFile, cookie: bigint, entries: DirectoryEntries): Done {
+  readdir(file: ComposedFile, cookie: bigint, entries: DirectoryEntries, call: Call): Done {
     if (file instanceof PlaceFile) return file.place.readdir(cookie, entries);
     const { member, inner, isRoot } = file;
     if (member.isStale) return -ESTALE;
-    return member.watch(member.fs.readdir(inner, cookie, member.entriesInto(entries, isRoot)));
+    return member.watch(member.fs.readdir(inner, cookie, member.entriesInto(entries, isRoot), call));
   }
 
-  fsync(file: ComposedFile, dataOnly: boolean): Done {
+  fsync(file: ComposedFile, dataOnly: boolean, call: Call): Done {
     if (file instanceof PlaceFile) return 0;
     const { member, inner } = file;
-    return member.isStale ? -ESTALE : member.watch(member.fs.fsync?.(inner, dataOnly));
+    return member.isStale ? -ESTALE : member.watch(member.fs.fsync?.(inner, dataOnly, call));
   }
 
-  lock(file: ComposedFile, request: LockRequest): Outcome<number> {
+  lock(file: ComposedFile, request: LockRequest, call: Call): Outcome<number> {
     if (file instanceof PlaceFile) return -EOPNOTSUPP;
     const { member, inner } = file;
-    return member.isStale ? -ESTALE : member.watch(member.fs.lock?.(inner, request) ?? -EOPNOTSUPP);
+    return member.isStale ? -ESTALE : member.watch(member.fs.lock?.(inner, request, call) ?? -EOPNOTSUPP);
   }
 
-  getlock(file: ComposedFile, request: LockRequest): Outcome<LockDescription> {
+  getlock(file: ComposedFile, request: LockRequest, call: Call): Outcome<LockDescription> {
     if (file instanceof PlaceFile) return -EOPNOTSUPP;
     const { member, inner } = file;
-    return member.isStale ? -ESTALE : member.watch(member.fs.getlock?.(inner, request) ?? -EOPNOTSUPP);
+    return member.isStale ? -ESTALE : member.watch(member.fs.getlock?.(inner, request, call) ?? -EOPNOTSUPP);
   }
 
   // Names
@@ -199,23 +210,26 @@ export class ComposedFileSystem implements FileSystem<ComposedNode, ComposedFile
     flags: number,
     mode: number,
     gid: number,
+    call: Call,
   ): Outcome<Created<ComposedNode, ComposedFile>> {
     const member = changeable(directory, name);
     if (typeof member === 'number') return member;
     const { inner } = directory as MemberNode;
-    return member.created(member.fs.create?.(inner, name, flags, mode, gid) ?? -EROFS);
+    return member.created(member.fs.create?.(inner, name, flags, mode, gid, call) ?? -EROFS);
   }
 
-  mkdir(directory: ComposedNode, name: Name, mode: number, gid: number): Outcome<Qid> {
+  mkdir(directory: ComposedNode, name: Name, mode: number, gid: number, call: Call): Outcome<Qid> {
     const member = changeable(directory, name);
     if (typeof member === 'number') return member;
-    return member.qid(member.fs.mkdir?.((directory as MemberNode).inner, name, mode, gid) ?? -EROFS);
+    const { inner } = directory as MemberNode;
+    return member.qid(member.fs.mkdir?.(inner, name, mode, gid, call) ?? -EROFS);
   }
 
-  symlink(directory: ComposedNode, name: Name, target: Name, gid: number): Outcome<Qid> {
+  symlink(directory: ComposedNode, name: Name, target: Name, gid: number, call: Call): Outcome<Qid> {
     const member = changeable(directory, name);
     if (typeof member === 'number') return member;
-    return member.qid(member.fs.symlink?.((directory as MemberNode).inner, name, target, gid) ?? -EROFS);
+    const { inner } = directory as MemberNode;
+    return member.qid(member.fs.symlink?.(inner, name, target, gid, call) ?? -EROFS);
   }
 
   mknod(
@@ -225,22 +239,30 @@ export class ComposedFileSystem implements FileSystem<ComposedNode, ComposedFile
     major: number,
     minor: number,
     gid: number,
+    call: Call,
   ): Outcome<Qid> {
     const member = changeable(directory, name);
     if (typeof member === 'number') return member;
     const { inner } = directory as MemberNode;
-    return member.qid(member.fs.mknod?.(inner, name, mode, major, minor, gid) ?? -EROFS);
+    return member.qid(member.fs.mknod?.(inner, name, mode, major, minor, gid, call) ?? -EROFS);
   }
 
-  link(directory: ComposedNode, node: ComposedNode, name: Name): Done {
+  link(directory: ComposedNode, node: ComposedNode, name: Name, call: Call): Done {
     const member = sameMember(directory, node);
     if (member === undefined) return node instanceof PlaceNode ? -EPERM : -EXDEV;
     if (member.isStale) return -ESTALE;
     if (member.fs.link === undefined) return -EROFS;
-    return member.watch(member.fs.link((directory as MemberNode).inner, (node as MemberNode).inner, name));
+    const { inner } = directory as MemberNode;
+    return member.watch(member.fs.link(inner, (node as MemberNode).inner, name, call));
   }
 
-  renameat(oldDirectory: ComposedNode, oldName: Name, newDirectory: ComposedNode, newName: Name): Done {
+  renameat(
+    oldDirectory: ComposedNode,
+    oldName: Name,
+    newDirectory: ComposedNode,
+    newName: Name,
+    call: Call,
+  ): Done {
     if (oldDirectory instanceof PlaceNode && newDirectory instanceof PlaceNode) {
       return oldDirectory.place.children.has(keyOf(oldName)) ? -EBUSY : -ENOENT;
     }
@@ -249,65 +271,69 @@ export class ComposedFileSystem implements FileSystem<ComposedNode, ComposedFile
     if (member.isStale) return -ESTALE;
     if (member.fs.renameat === undefined) return -EROFS;
     const { inner: from } = oldDirectory as MemberNode;
-    return member.watch(member.fs.renameat(from, oldName, (newDirectory as MemberNode).inner, newName));
+    return member.watch(member.fs.renameat(from, oldName, (newDirectory as MemberNode).inner, newName, call));
   }
 
-  unlinkat(directory: ComposedNode, name: Name, flags: number): Done {
+  unlinkat(directory: ComposedNode, name: Name, flags: number, call: Call): Done {
     if (directory instanceof PlaceNode) return directory.place.children.has(keyOf(name)) ? -EBUSY : -ENOENT;
     const { member, inner } = directory;
     if (member.isStale) return -ESTALE;
-    return member.fs.unlinkat === undefined ? -EROFS : member.watch(member.fs.unlinkat(inner, name, flags));
+    return member.fs.unlinkat === undefined
+      ? -EROFS
+      : member.watch(member.fs.unlinkat(inner, name, flags, call));
   }
 
-  rename(node: ComposedNode, newDirectory: ComposedNode, newName: Name): Done {
+  rename(node: ComposedNode, newDirectory: ComposedNode, newName: Name, call: Call): Done {
     if (node instanceof PlaceNode || node.isRoot) return -EBUSY;
     const member = sameMember(node, newDirectory);
     if (member === undefined) return -EXDEV;
     if (member.isStale) return -ESTALE;
     if (member.fs.rename === undefined) return -EROFS;
-    return member.watch(member.fs.rename(node.inner, (newDirectory as MemberNode).inner, newName));
+    return member.watch(member.fs.rename(node.inner, (newDirectory as MemberNode).inner, newName, call));
   }
 
-  remove(node: ComposedNode): Done {
+  remove(node: ComposedNode, call: Call): Done {
     if (node instanceof PlaceNode || node.isRoot) return -EBUSY;
     const { member, inner } = node;
     if (member.isStale) return -ESTALE;
-    return member.fs.remove === undefined ? -EROFS : member.watch(member.fs.remove(inner));
+    return member.fs.remove === undefined ? -EROFS : member.watch(member.fs.remove(inner, call));
   }
 
   // Extended attributes
 
-  getxattr(node: ComposedNode, name: Name): Outcome<Uint8Array> {
+  getxattr(node: ComposedNode, name: Name, call: Call): Outcome<Uint8Array> {
     if (node instanceof PlaceNode) return -ENODATA;
     const { member, inner } = node;
-    return member.isStale ? -ESTALE : member.watch(member.fs.getxattr?.(inner, name) ?? -EOPNOTSUPP);
+    return member.isStale ? -ESTALE : member.watch(member.fs.getxattr?.(inner, name, call) ?? -EOPNOTSUPP);
   }
 
-  listxattr(node: ComposedNode): Outcome<Uint8Array> {
+  listxattr(node: ComposedNode, call: Call): Outcome<Uint8Array> {
     if (node instanceof PlaceNode) return new Uint8Array();
     const { member, inner } = node;
-    return member.isStale ? -ESTALE : member.watch(member.fs.listxattr?.(inner) ?? -EOPNOTSUPP);
+    return member.isStale ? -ESTALE : member.watch(member.fs.listxattr?.(inner, call) ?? -EOPNOTSUPP);
   }
 
-  setxattr(node: ComposedNode, name: Name, value: Uint8Array, flags: number): Done {
+  setxattr(node: ComposedNode, name: Name, value: Uint8Array, flags: number, call: Call): Done {
     if (node instanceof PlaceNode) return -EROFS;
     const { member, inner } = node;
     if (member.isStale) return -ESTALE;
     if (member.fs.setxattr === undefined) return -EOPNOTSUPP;
-    return member.watch(member.fs.setxattr(inner, name, value, flags));
+    return member.watch(member.fs.setxattr(inner, name, value, flags, call));
   }
 
-  removexattr(node: ComposedNode, name: Name): Done {
+  removexattr(node: ComposedNode, name: Name, call: Call): Done {
     if (node instanceof PlaceNode) return -EROFS;
     const { member, inner } = node;
     if (member.isStale) return -ESTALE;
     if (member.fs.removexattr === undefined) return -EOPNOTSUPP;
-    return member.watch(member.fs.removexattr(inner, name));
+    return member.watch(member.fs.removexattr(inner, name, call));
   }
 }
 
-function enter(place: Place, who: AttachRequest): Outcome<ComposedNode> {
-  return place.member === undefined ? new PlaceNode(place, who) : place.member.attach({ ...who, aname: '' });
+function enter(place: Place, who: AttachRequest, call: Call): Outcome<ComposedNode> {
+  return place.member === undefined
+    ? new PlaceNode(place, who)
+    : place.member.attach({ ...who, aname: '' }, call);
 }
 
 /** The filesystem in which a directory can be given a new name, or why it cannot. */

@@ -1,5 +1,5 @@
 import { Errno } from '../errno.ts';
-import type { AttachRequest, Created, FileNode, FileSystem, Outcome } from '../filesystem.ts';
+import type { AttachRequest, Call, Created, FileNode, FileSystem, Outcome } from '../filesystem.ts';
 import { isPromise } from '../server/answer.ts';
 import { DirectoryEntries } from '../server/directory-entries.ts';
 import { Qid } from '../wire/qid.ts';
@@ -53,8 +53,8 @@ export class Member {
     });
   }
 
-  attach(who: AttachRequest): Outcome<MemberNode> {
-    return this.#map(this.fs.attach(who), this.#adoptRoot);
+  attach(who: AttachRequest, call: Call): Outcome<MemberNode> {
+    return this.#map(this.fs.attach(who, call), this.#adoptRoot);
   }
 
   node(outcome: Outcome<FileNode>): Outcome<MemberNode> {

@@ -47,9 +47,10 @@ describe('QidSpace', () => {
 test('mounting and unmounting goes on for ever, and what is held keeps its qid to itself', async () => {
   const fs = new ComposedFileSystem();
   const who = { uname: '', aname: '', nUname: 0 };
-  const root = fs.attach(who) as ComposedNode;
+  const call = { signal: new AbortController().signal };
+  const root = fs.attach(who, call) as ComposedNode;
   const member = new MemoryFileSystem({ tree: { file: '' } });
-  const walk = (from: ComposedNode, name: string) => fs.walk(from, Name.from(name)) as ComposedNode;
+  const walk = (from: ComposedNode, name: string) => fs.walk(from, Name.from(name), call) as ComposedNode;
   fs.mount('m', member);
   const held = walk(walk(root, 'm'), 'file');
   await fs.unmount('m');

@@ -1,4 +1,4 @@
-import { chmod, constants, fchownat, Stat, truncate, utimensat } from '@vm-tools/linux';
+import { chmod, constants, fchownat, ftruncate, Stat, truncate, utimensat } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { AttributeChanges, Time } from '../filesystem.ts';
 import { type Attributes, attributeOffsets } from '../server/attributes.ts';
@@ -62,10 +62,12 @@ function copyWide(view: DataView, at: number, words: Uint32Array, index: number)
  * Tsetattr on the file that an O_PATH descriptor refers to. Owner before mode, since a change of owner clears the set-id
  * bits; times last, since truncation changes them.
  *
+ * @param writable a descriptor of the file that is open for writing, or -1
  * @param kind type bits of st_mode
  */
 export function changeAttributes(
   fd: number,
+  writable: number,
   kind: number,
   changes: AttributeChanges,
   uids: IdMap,
@@ -82,7 +84,7 @@ export function changeAttributes(
   if (failed === 0 && mode !== undefined) {
     failed = kind === S_IFLNK ? -Errno.EOPNOTSUPP : chmod(procPath(fd), mode & PERMISSIONS);
   }
-  if (failed === 0 && size !== undefined) failed = changeSize(fd, kind, size);
+  if (failed === 0 && size !== undefined) failed = changeSize(fd, writable, kind, size);
   if (failed === 0 && (atime !== undefined || mtime !== undefined)) {
     failed = utimensat(
       fd,
@@ -99,7 +101,8 @@ export function changeAttributes(
   return failed;
 }
 
-function changeSize(fd: number, kind: number, size: number): number {
+function changeSize(fd: number, writable: number, kind: number, size: number): number {
+  if (writable >= 0) return ftruncate(writable, size);
   if (kind === S_IFDIR) return -Errno.EISDIR;
   if (kind !== S_IFREG) return -Errno.EINVAL;
   return truncate(procPath(fd), size);

@@ -71,6 +71,7 @@ export interface HostFileSystemOptions {
 /** An open file of the host. */
 export class HostFile implements LockableFile {
   fd = -1;
+  isWritable = false;
   node: HostNode | undefined;
   locks: LockableFile['locks'];
   /** Directories: the cookie at which the descriptor stands, -1n if unknown. */
@@ -146,11 +147,13 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     return 0;
   }
 
-  setattr(node: HostNode, changes: AttributeChanges): number {
+  setattr(node: HostNode, changes: AttributeChanges, file?: HostFile): number {
     if (this.#readOnly) return -Errno.EROFS;
     const fd = this.#tree.descriptor(node);
     if (fd < 0) return fd;
-    return changeAttributes(fd, node.kind, changes, this.#uids, this.#gids);
+    // Who has a file open to write may change its length, whatever its mode has become.
+    const writable = file?.isWritable ? file.fd : -1;
+    return changeAttributes(fd, writable, node.kind, changes, this.#uids, this.#gids);
   }
 
   statfs(node: HostNode): FileSystemStatus | number {
@@ -190,12 +193,13 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     let fd = reopen(path, hostOpenFlags(flags));
     if (this.#tree.relieve(fd)) fd = reopen(path, hostOpenFlags(flags));
     if (fd < 0) return fd === -Errno.EMFILE ? -Errno.ENFILE : fd;
-    return this.#newFile(fd, node);
+    return this.#newFile(fd, node, flags);
   }
 
-  #newFile(fd: number, node: HostNode): HostFile {
+  #newFile(fd: number, node: HostNode, flags: number): HostFile {
     const file = this.#spareFiles.pop() ?? new HostFile();
     file.fd = fd;
+    file.isWritable = (flags & OpenFlags.accessMode) !== OpenFlags.readOnly;
     file.node = node;
     node.openFiles++;
     file.position = 0n;
@@ -275,7 +279,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
       return failed;
     }
     const node = this.#tree.adopt(directory, name, fd);
-    return { node, file: this.#newFile(fd, node) };
+    return { node, file: this.#newFile(fd, node, flags) };
   }
 
   /** By O_PATH first: opening whatever stands at the name could wait for a FIFO or wake a device. */

@@ -21,7 +21,7 @@ export function getattr(fids: SessionFids, request: Request, reply: ReplyBuffer)
   if (fid === undefined) return -Errno.EBADF;
   const { attributes } = reply;
   attributes.begin(reply.at);
-  const outcome = fids.fs.getattr(fid.node, request.u32(Tgetattr.mask), attributes);
+  const outcome = fids.fs.getattr(fid.node, request.u32(Tgetattr.mask), attributes, request);
   // The qid comes last: the filesystem may have learned of a new version.
   if (outcome === undefined || outcome === 0) {
     reply.qid(Rgetattr.qid, fid.node.qid);
@@ -38,7 +38,7 @@ export function setattr(fids: SessionFids, request: Request): Answer {
   const fid = fids.find(request);
   if (fid === undefined) return -Errno.EBADF;
   if (fids.fs.setattr === undefined) return -Errno.EROFS;
-  return fids.done(fids.fs.setattr(fid.node, attributeChanges(request)), fid);
+  return fids.done(fids.fs.setattr(fid.node, attributeChanges(request), fid.file, request), fid);
 }
 
 export function statfs(fids: SessionFids, request: Request, reply: ReplyBuffer): Answer {
@@ -46,7 +46,7 @@ export function statfs(fids: SessionFids, request: Request, reply: ReplyBuffer):
   if (fid === undefined) return -Errno.EBADF;
   if (fids.fs.statfs === undefined) return -Errno.EOPNOTSUPP;
   return fids.afterObject(
-    fids.fs.statfs(fid.node),
+    fids.fs.statfs(fid.node, request),
     (status) => {
       reply.u32(Rstatfs.type, status.type);
       reply.u32(Rstatfs.bsize, status.blockSize);
@@ -70,7 +70,7 @@ export function readlink(fids: SessionFids, request: Request, reply: ReplyBuffer
   const start = HEADER_SIZE + 2;
   const room = Math.min(fids.msize, reply.bytes.length - reply.at) - start;
   return fids.after(
-    fids.fs.readlink(fid.node, reply.bytes, reply.at + start, room),
+    fids.fs.readlink(fid.node, reply.bytes, reply.at + start, room, request),
     (length) => {
       // It may have been cut: half a target is none.
       if (length >= room) return -Errno.ENAMETOOLONG;

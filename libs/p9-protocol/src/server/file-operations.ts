@@ -33,7 +33,7 @@ export function open(fids: SessionFids, request: Request, reply: ReplyBuffer): A
   const fid = fids.find(request);
   if (fid === undefined) return -Errno.EBADF;
   if (fid.file !== undefined || fid.xattr !== undefined) return -Errno.EINVAL;
-  const outcome = fids.fs.open(fid.node, request.u32(Tlopen.flags));
+  const outcome = fids.fs.open(fid.node, request.u32(Tlopen.flags), request);
   if (isPromise(outcome)) {
     return fids.afterObject(outcome, (file) => opened(fids, fid, file, reply), fid);
   }
@@ -48,16 +48,23 @@ export function create(fids: SessionFids, request: Request, reply: ReplyBuffer):
   const name = request.first;
   const at = request.string(Tlcreate.name, name);
   if (!name.isEntryName()) return -Errno.EINVAL;
-  const outcome = fids.fs.create(fid.node, name, request.u32(at), request.u32(at + 4), request.u32(at + 8));
+  const outcome = fids.fs.create(
+    fid.node,
+    name,
+    request.u32(at),
+    request.u32(at + 4),
+    request.u32(at + 8),
+    request,
+  );
   return fids.afterObject(
     outcome,
     ({ node, file }) => {
       if (fid.file !== undefined || fid.doomed) {
-        fids.fs.close?.(file);
-        fids.fs.release?.(node);
+        fids.closeFile(file);
+        fids.release(node);
         return -Errno.EINVAL;
       }
-      fids.fs.release?.(fid.node);
+      fids.release(fid.node);
       fid.node = node;
       return opened(fids, fid, file, reply);
     },
@@ -75,7 +82,7 @@ export function read(fids: SessionFids, request: Request, reply: ReplyBuffer): A
     return dataReply(reply, fid.xattr.read(offset, reply.bytes, reply.at + DATA_OFFSET, count));
   }
   if (count >= ALIGN_FROM) reply.align(DATA_OFFSET);
-  const outcome = fids.fs.read(fid.file, offset, reply.bytes, reply.at + DATA_OFFSET, count);
+  const outcome = fids.fs.read(fid.file, offset, reply.bytes, reply.at + DATA_OFFSET, count, request);
   if (typeof outcome === 'number') return dataReply(reply, outcome, count);
   return fids.after(outcome, (length) => dataReply(reply, length, count), fid);
 }
@@ -91,7 +98,7 @@ export function write(fids: SessionFids, request: Request, reply: ReplyBuffer): 
     return countReply(reply, fid.xattr.write(offset, request.bytes, start, count), count);
   }
   if (fids.fs.write === undefined) return -Errno.EROFS;
-  const outcome = fids.fs.write(fid.file, offset, request.bytes, start, count);
+  const outcome = fids.fs.write(fid.file, offset, request.bytes, start, count, request);
   if (typeof outcome === 'number') return countReply(reply, outcome, count);
   return fids.after(outcome, (length) => countReply(reply, length, count), fid);
 }
@@ -102,7 +109,7 @@ export function readdir(fids: SessionFids, request: Request, reply: ReplyBuffer)
   const { entries } = reply;
   const start = reply.at + DATA_OFFSET;
   entries.begin(start, Math.min(request.u32(Treaddir.count), fids.msize - DATA_OFFSET));
-  const outcome = fids.fs.readdir(fid.file, request.u64Exact(Treaddir.offset), entries);
+  const outcome = fids.fs.readdir(fid.file, request.u64Exact(Treaddir.offset), entries, request);
   if (outcome === undefined || outcome === 0) return dataReply(reply, entries.end - start);
   return fids.after(outcome as Outcome<undefined>, () => dataReply(reply, entries.end - start), fid);
 }
@@ -110,7 +117,7 @@ export function readdir(fids: SessionFids, request: Request, reply: ReplyBuffer)
 export function fsync(fids: SessionFids, request: Request): Answer {
   const fid = fids.find(request);
   if (fid?.file === undefined) return -Errno.EBADF;
-  return fids.done(fids.fs.fsync?.(fid.file, request.u32(Tfsync.datasync) !== 0), fid);
+  return fids.done(fids.fs.fsync?.(fid.file, request.u32(Tfsync.datasync) !== 0, request), fid);
 }
 
 export function lock(fids: SessionFids, request: Request, reply: ReplyBuffer): Answer {
@@ -120,7 +127,7 @@ export function lock(fids: SessionFids, request: Request, reply: ReplyBuffer): A
   const flags = request.u32(Tlock.flags);
   if ((flags & ~(LockFlags.block | LockFlags.reclaim)) !== 0) return -Errno.EINVAL;
   return fids.after(
-    fids.fs.lock(fid.file, lockRequest(request, flags, Tlock.start)),
+    fids.fs.lock(fid.file, lockRequest(request, flags, Tlock.start), request),
     (status) => {
       reply.u8(HEADER_SIZE, status);
       return HEADER_SIZE + 1;
@@ -134,7 +141,7 @@ export function getlock(fids: SessionFids, request: Request, reply: ReplyBuffer)
   if (fid?.file === undefined) return -Errno.EBADF;
   if (fids.fs.getlock === undefined) return -Errno.EOPNOTSUPP;
   return fids.afterObject(
-    fids.fs.getlock(fid.file, lockRequest(request, 0, Tgetlock.start)),
+    fids.fs.getlock(fid.file, lockRequest(request, 0, Tgetlock.start), request),
     (lock) => {
       const clientId = new TextEncoder().encode(lock.clientId);
       if (clientId.length > MAX_CLIENT_ID) return -Errno.EIO;
@@ -153,7 +160,7 @@ export function getlock(fids: SessionFids, request: Request, reply: ReplyBuffer)
 
 function opened(fids: SessionFids, fid: ReadyFid, file: object, reply: ReplyBuffer): number {
   if (fid.file !== undefined || fid.doomed) {
-    fids.fs.close?.(file);
+    fids.closeFile(file);
     return -Errno.EINVAL;
   }
   fid.file = file;

@@ -26,7 +26,7 @@ export function mkdir(fids: SessionFids, request: Request, reply: ReplyBuffer): 
   const name = request.first;
   const at = request.string(Tmkdir.name, name);
   if (!name.isEntryName()) return -Errno.EINVAL;
-  const outcome = fids.fs.mkdir(fid.node, name, request.u32(at), request.u32(at + 4));
+  const outcome = fids.fs.mkdir(fid.node, name, request.u32(at), request.u32(at + 4), request);
   return qidReply(fids, outcome, fid, reply);
 }
 
@@ -37,7 +37,7 @@ export function symlink(fids: SessionFids, request: Request, reply: ReplyBuffer)
   const { first: name, second: target } = request;
   const at = request.string(request.string(Tsymlink.name, name), target);
   if (!name.isEntryName() || target.hasNul()) return -Errno.EINVAL;
-  return qidReply(fids, fids.fs.symlink(fid.node, name, target, request.u32(at)), fid, reply);
+  return qidReply(fids, fids.fs.symlink(fid.node, name, target, request.u32(at), request), fid, reply);
 }
 
 export function mknod(fids: SessionFids, request: Request, reply: ReplyBuffer): Answer {
@@ -55,6 +55,7 @@ export function mknod(fids: SessionFids, request: Request, reply: ReplyBuffer): 
     request.u32(at + 4),
     request.u32(at + 8),
     request.u32(at + 12),
+    request,
   );
   return qidReply(fids, outcome, fid, reply);
 }
@@ -66,7 +67,7 @@ export function link(fids: SessionFids, request: Request): Answer {
   if (fids.fs.link === undefined) return -Errno.EROFS;
   request.string(Tlink.name, request.first);
   if (!request.first.isEntryName()) return -Errno.EINVAL;
-  return fids.done(fids.fs.link(directory.node, fid.node, request.first), directory, fid);
+  return fids.done(fids.fs.link(directory.node, fid.node, request.first, request), directory, fid);
 }
 
 export function rename(fids: SessionFids, request: Request): Answer {
@@ -76,7 +77,7 @@ export function rename(fids: SessionFids, request: Request): Answer {
   if (fids.fs.rename === undefined) return -Errno.EROFS;
   request.string(Trename.name, request.first);
   if (!request.first.isEntryName()) return -Errno.EINVAL;
-  return fids.done(fids.fs.rename(fid.node, directory.node, request.first), fid, directory);
+  return fids.done(fids.fs.rename(fid.node, directory.node, request.first, request), fid, directory);
 }
 
 export function renameat(fids: SessionFids, request: Request): Answer {
@@ -88,7 +89,7 @@ export function renameat(fids: SessionFids, request: Request): Answer {
   if (from === undefined || to === undefined) return -Errno.EBADF;
   if (fids.fs.renameat === undefined) return -Errno.EROFS;
   if (!oldName.isEntryName() || !newName.isEntryName()) return -Errno.EINVAL;
-  return fids.done(fids.fs.renameat(from.node, oldName, to.node, newName), from, to);
+  return fids.done(fids.fs.renameat(from.node, oldName, to.node, newName, request), from, to);
 }
 
 export function unlinkat(fids: SessionFids, request: Request): Answer {
@@ -97,7 +98,7 @@ export function unlinkat(fids: SessionFids, request: Request): Answer {
   if (fids.fs.unlinkat === undefined) return -Errno.EROFS;
   const at = request.string(Tunlinkat.name, request.first);
   if (!request.first.isEntryName()) return -Errno.EINVAL;
-  return fids.done(fids.fs.unlinkat(fid.node, request.first, request.u32(at)), fid);
+  return fids.done(fids.fs.unlinkat(fid.node, request.first, request.u32(at), request), fid);
 }
 
 /** remove(5): the fid is clunked even if the file could not be removed. */
@@ -106,7 +107,7 @@ export function remove(fids: SessionFids, request: Request): Answer {
   if (fid === undefined) return -Errno.EBADF;
   let answer: Answer = -Errno.EROFS;
   try {
-    if (fids.fs.remove !== undefined) answer = fids.done(fids.fs.remove(fid.node), fid);
+    if (fids.fs.remove !== undefined) answer = fids.done(fids.fs.remove(fid.node, request), fid);
   } finally {
     fids.drop(fid);
   }

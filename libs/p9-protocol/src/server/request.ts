@@ -1,10 +1,11 @@
+import type { Call } from '../filesystem.ts';
 import { Name } from '../name.ts';
 
 /**
  * The request being served, read in place: `bytes[start, end)` is its frame. One object serves all requests that are
  * answered at once; a request that waits for a promise keeps its own.
  */
-export class Request {
+export class Request implements Call {
   bytes: Uint8Array = NOTHING;
   view: DataView = NO_VIEW;
   start = 0;
@@ -14,6 +15,18 @@ export class Request {
   /** The names of the request, valid as long as it is served. */
   readonly first = new Name();
   readonly second = new Name();
+  /** Made when the filesystem asks for the signal. */
+  #abort: AbortController | undefined;
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    return this.#abort.signal;
+  }
+
+  /** Nobody waits for the answer any more. */
+  abort(): void {
+    this.#abort?.abort();
+  }
 
   at(bytes: Uint8Array, view: DataView, start: number, end: number): void {
     this.bytes = bytes;
@@ -22,6 +35,7 @@ export class Request {
     this.end = end;
     this.type = view.getUint8(start + 4);
     this.tag = view.getUint16(start + 5, true);
+    this.#abort = undefined;
   }
 
   u8(offset: number): number {

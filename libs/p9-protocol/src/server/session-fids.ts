@@ -68,18 +68,27 @@ export class SessionFids {
       fid.doomed = true;
       return;
     }
-    // These may not fail; if they do, the other fids are let go of all the same.
+    if (fid.file !== undefined) this.closeFile(fid.file);
+    if (fid.node !== undefined) this.release(fid.node);
+    this.#fids.recycle(fid);
+  }
+
+  /** Closes a file. It may not fail; if it does, whatever else is to be done is done all the same. */
+  closeFile(file: object): void {
     try {
-      if (fid.file !== undefined) this.fs.close?.(fid.file);
+      this.fs.close?.(file);
     } catch (error) {
       this.#warn(`the filesystem's close() threw ${error}`);
     }
+  }
+
+  /** Gives a reference to a node up; a failure is as with `closeFile`. */
+  release(node: FileNode): void {
     try {
-      if (fid.node !== undefined) this.fs.release?.(fid.node);
+      this.fs.release?.(node);
     } catch (error) {
       this.#warn(`the filesystem's release() threw ${error}`);
     }
-    this.#fids.recycle(fid);
   }
 
   /** Keeps what the fid denotes alive until `unhold`. */
@@ -126,32 +135,29 @@ export class SessionFids {
     next: (value: T) => number,
     discard?: (value: T) => void,
   ): Answer {
+    const fail = (error: unknown): never => {
+      if (!made.doomed) this.drop(made);
+      throw error;
+    };
     let outcome: Outcome<T>;
     try {
       outcome = produce();
+      if (!isPromise(outcome)) {
+        if (typeof outcome === 'object') return next(outcome);
+        this.drop(made);
+        return errnoFor(outcome);
+      }
     } catch (error) {
-      this.drop(made);
-      throw error;
-    }
-    if (!isPromise(outcome)) {
-      if (typeof outcome === 'object') return next(outcome);
-      this.drop(made);
-      return errnoFor(outcome);
+      return fail(error);
     }
     this.hold(made);
-    const settled = outcome.then(
-      (value) => {
-        if (typeof value === 'object' && !made.doomed) return next(value);
-        if (typeof value === 'object') discard?.(value);
-        if (!made.doomed) this.drop(made);
-        return typeof value === 'number' ? errnoFor(value) : -Errno.EBADF;
-      },
-      (error) => {
-        if (!made.doomed) this.drop(made);
-        throw error;
-      },
-    );
-    return settled.finally(() => this.unhold(made));
+    const settled = outcome.then((value) => {
+      if (typeof value === 'object' && !made.doomed) return next(value);
+      if (typeof value === 'object') discard?.(value);
+      if (!made.doomed) this.drop(made);
+      return typeof value === 'number' ? errnoFor(value) : -Errno.EBADF;
+    });
+    return settled.catch(fail).finally(() => this.unhold(made));
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { FileNode, FileSystem, Outcome } from '../filesystem.ts';
+import type { Call, FileNode, FileSystem, Outcome } from '../filesystem.ts';
 import type { Name } from '../name.ts';
 import { decode, encode } from '../wire/codec.ts';
 import { type Message, NOFID, NOTAG, VERSION } from '../wire/messages.ts';
@@ -72,6 +72,17 @@ class GatedFileSystem implements FileSystem<FileNode, object> {
     });
   }
   readdir(): void {}
+  /** Ends when it is aborted; or when its gate opens, heeding nothing. */
+  fsync(_file: object, dataOnly: boolean, call: Call): Promise<number> {
+    if (dataOnly) return this.#gate(() => 0);
+    return new Promise((_, reject) => {
+      const { signal } = call;
+      signal.addEventListener('abort', () => {
+        this.log.push(`aborted, ${signal === call.signal}`);
+        reject(signal.reason);
+      });
+    });
+  }
 }
 
 /** A session whose frames come through one buffer that is used again each time, as a transport's is. */
@@ -79,11 +90,15 @@ class Talk implements ReplySink {
   readonly fs = new GatedFileSystem();
   readonly replies: Message[] = [];
   readonly session: Session;
+  readonly warnings: string[] = [];
   isBlocked = false;
   #buffer = new Uint8Array(1 << 16);
 
   constructor(options?: ServerOptions) {
-    this.session = new Session(this.fs, this, options);
+    this.session = new Session(this.fs, this, {
+      ...options,
+      onWarning: (warning) => this.warnings.push(warning),
+    });
   }
 
   send(replies: ReplyBuffer): boolean {
@@ -121,6 +136,11 @@ class Talk implements ReplySink {
   /** Lets the n-th waiting call go on; what was answered then. */
   async open(gate: number, value?: number | Error): Promise<Message[]> {
     this.fs.gates[gate]?.(value);
+    return await this.settle();
+  }
+
+  /** Lets what has been settled be answered. */
+  async settle(): Promise<Message[]> {
     await new Promise((resolve) => setImmediate(resolve));
     return this.replies.splice(0);
   }
@@ -160,6 +180,12 @@ const write = (tag: number, data: string): Message => ({
   fid: 1,
   offset: 0n,
   data: bytes(data),
+});
+const fsync = (tag: number, dataOnly = false): Message => ({
+  message: 'Tfsync',
+  tag,
+  fid: 1,
+  datasync: dataOnly ? 1 : 0,
 });
 const getattr = (tag: number): Message => ({ message: 'Tgetattr', tag, fid: 1, mask: 0x7ffn });
 const clunk = (tag: number, fid: number): Message => ({ message: 'Tclunk', tag, fid });
@@ -212,6 +238,67 @@ describe('requests that wait', () => {
       'Rgetattr 9',
     ]);
     expect(tags(await talk.open(0))).toEqual(['Rread 5', 'Rflush 6', 'Rflush 7']);
+  });
+
+  test('are told that they are flushed, and not answered when nothing was done', async () => {
+    const talk = new Talk();
+    talk.begin();
+    expect(talk.say(fsync(5), getattr(6), fsync(7))).toMatchObject([{ message: 'Rgetattr' }]);
+    expect(talk.say(flush(8, 5), getattr(9))).toMatchObject([{ message: 'Rgetattr', tag: 9 }]);
+    expect(talk.fs.log).toEqual(['aborted, true']);
+    expect(tags(await talk.settle())).toEqual(['Rflush 8']);
+    // Neither tag is in use any more, and the other request still waits.
+    expect(tags(talk.say(getattr(5), getattr(8), getattr(7)))).toEqual([
+      'Rgetattr 5',
+      'Rgetattr 8',
+      'Rlerror 7',
+    ]);
+    expect(talk.session.waiting).toBe(1);
+  });
+
+  test('that heed no signal hold their Rflush back, and are answered if they were done all the same', async () => {
+    const talk = new Talk();
+    talk.begin();
+    talk.say(fsync(5, true), fsync(6, true), flush(7, 5), flush(8, 6));
+    expect(await talk.settle()).toEqual([]);
+    expect(tags(await talk.open(0))).toEqual(['Rfsync 5', 'Rflush 7']);
+    expect(tags(await talk.open(1, -5))).toEqual(['Rflush 8']);
+  });
+
+  test('are flushed in turn: a Tflush that waits owns its tag, and can be flushed itself', async () => {
+    const talk = new Talk();
+    talk.begin();
+    expect(talk.say(read(5), flush(6, 5), flush(7, 6), flush(8, 5))).toEqual([]);
+    expect(talk.say(getattr(6), flush(7, 5))).toMatchObject([
+      { message: 'Rlerror', tag: 6, ecode: 22 },
+      { message: 'Rlerror', tag: 7, ecode: 22 },
+    ]);
+    expect(tags(await talk.open(0))).toEqual(['Rread 5', 'Rflush 6', 'Rflush 7', 'Rflush 8']);
+  });
+
+  test('leave no fid behind when they are flushed and fail', async () => {
+    const talk = new Talk();
+    talk.begin();
+    talk.say({ message: 'Twalk', tag: 5, fid: 0, newfid: 2, wnames: [bytes('slow')] }, flush(6, 5));
+    expect(tags(await talk.open(0, -4))).toEqual(['Rflush 6']);
+    expect(talk.say(clunk(7, 2))).toMatchObject([{ message: 'Rlerror', ecode: 9 }]);
+    talk.session.close();
+    expect(talk.fs.references).toBe(0);
+  });
+
+  test('are told when their session is over', async () => {
+    const talk = new Talk();
+    talk.begin();
+    talk.say(fsync(5), fsync(6));
+    expect(tags(talk.say(version()))).toEqual([`Rversion ${NOTAG}`]);
+    expect(talk.fs.log).toEqual(['aborted, true', 'aborted, true']);
+    expect(await talk.settle()).toEqual([]);
+    expect(talk.fs.log.splice(0)).toEqual(['aborted, true', 'aborted, true', 'closed']);
+    expect(talk.session.waiting).toBe(0);
+    talk.say(attach(), { message: 'Twalk', tag: 1, fid: 0, newfid: 1, wnames: [] }, open(1), fsync(7));
+    talk.session.close();
+    expect(await talk.settle()).toEqual([]);
+    expect(talk.fs.log).toEqual(['aborted, true', 'closed']);
   });
 
   test('own their tag: a second request with it is refused', () => {
@@ -274,10 +361,9 @@ test('nothing but Tversion is served before a version is agreed on', () => {
 });
 
 test('a small msize is granted with a warning, one too small is refused', () => {
-  const warnings: string[] = [];
-  const talk = new Talk({ onWarning: (warning) => warnings.push(warning) });
+  const talk = new Talk();
   talk.say({ message: 'Tversion', tag: NOTAG, msize: 8192, version: bytes(VERSION) });
-  expect(warnings).toEqual([expect.stringContaining('msize of 8192 bytes')]);
+  expect(talk.warnings).toEqual([expect.stringContaining('msize of 8192 bytes')]);
   expect(talk.say({ message: 'Tversion', tag: NOTAG, msize: 255, version: bytes(VERSION) })).toMatchObject([
     { message: 'Rlerror', ecode: 22 },
   ]);
@@ -293,4 +379,57 @@ test('a walk that fails after its first name says how far it came, and makes no 
   expect(talk.say(clunk(5, 7))).toMatchObject([{ message: 'Rlerror', ecode: 9 }]);
   talk.session.close();
   expect(talk.fs.references).toBe(0);
+});
+
+describe('a filesystem whose release or close throws', () => {
+  function failing(): Talk {
+    const talk = new Talk();
+    const { fs } = talk;
+    const release = fs.release.bind(fs);
+    fs.release = () => {
+      release();
+      throw new Error('a bug');
+    };
+    fs.close = () => {
+      throw new Error('another bug');
+    };
+    return talk;
+  }
+
+  test('loses no node in the middle of a walk, and the client its answers', async () => {
+    const talk = failing();
+    talk.begin();
+    const walk = (tag: number, newfid: number, names: string[]): Message => ({
+      message: 'Twalk',
+      tag,
+      fid: 0,
+      newfid,
+      wnames: names.map(bytes),
+    });
+    expect(tags(talk.say(walk(3, 3, ['a', 'b', 'c']), walk(4, 4, ['a', 'missing'])))).toEqual([
+      'Rwalk 3',
+      'Rwalk 4',
+    ]);
+    talk.say(walk(5, 5, ['slow', 'slow']));
+    await talk.open(0);
+    expect(tags(await talk.open(1))).toEqual(['Rwalk 5']);
+    expect(tags(talk.say(clunk(6, 1), clunk(7, 3)))).toEqual(['Rclunk 6', 'Rclunk 7']);
+    talk.session.close();
+    expect(talk.fs.references).toBe(0);
+    expect(new Set(talk.warnings)).toEqual(
+      new Set([
+        "the filesystem's release() threw Error: a bug",
+        "the filesystem's close() threw Error: another bug",
+      ]),
+    );
+  });
+});
+
+test('a filesystem that gives nonsense for a node or a value leaves the number of the fid free', () => {
+  const talk = new Talk();
+  talk.say(version());
+  talk.fs.attach = () => null as unknown as FileNode;
+  expect(talk.say(attach())).toMatchObject([{ message: 'Rlerror', ecode: 5 }]);
+  talk.fs.attach = () => talk.fs.root;
+  expect(talk.say(attach())).toMatchObject([{ message: 'Rattach' }]);
 });

@@ -41,9 +41,11 @@ export interface ReplySink {
   readonly isBlocked: boolean;
 }
 
+/** A request that waits for a promise. */
 interface Pending {
-  /** Tags of Tflush that wait for the request to be answered. */
-  flushes: number[];
+  readonly request: Request;
+  /** Tags of Tflush that wait for the request to be over, and of Tflush that wait for one of these. */
+  readonly flushes: number[];
 }
 
 /** Most empty reply buffers kept for use again. */
@@ -80,6 +82,7 @@ export class Session {
   #reply: ReplyBuffer;
   readonly #spare: ReplyBuffer[] = [];
   #request = new Request();
+  /** By their tags, and by those of what flushes them. */
   #pending = new Map<number, Pending>();
   /** Pending requests of this and earlier sessions of the connection. */
   #waiting = 0;
@@ -153,9 +156,16 @@ export class Session {
   /** Ends every fid. Requests that still wait are not answered any more. */
   close(): void {
     this.#closed = true;
+    this.#endSession();
+  }
+
+  /** Ends every fid; what waits is told that nobody does any more. */
+  #endSession(): void {
     this.#fids?.close();
     this.#fids = undefined;
+    const pending = this.#pending;
     this.#pending = new Map();
+    for (const { request } of pending.values()) request.abort();
   }
 
   #serve(bytes: Uint8Array, view: DataView, start: number, end: number): void {
@@ -227,7 +237,7 @@ export class Session {
   }
 
   #wait(request: Request, reply: ReplyBuffer, answer: Promise<number>): void {
-    const pending: Pending = { flushes: [] };
+    const pending: Pending = { request, flushes: [] };
     const inSession = this.#pending;
     inSession.set(request.tag, pending);
     this.#waiting++;
@@ -237,9 +247,13 @@ export class Session {
         this.#waiting--;
         if (this.#closed || inSession !== this.#pending) return;
         inSession.delete(request.tag);
-        this.#finish(request, reply, size);
-        this.#sink.send(reply);
+        // What was flushed and not done is not answered: it is as if it had never been asked for (flush(5)).
+        if (size > 0 || pending.flushes.length === 0) {
+          this.#finish(request, reply, size);
+          this.#sink.send(reply);
+        }
         for (const tag of pending.flushes) {
+          inSession.delete(tag);
           const flushed = this.#room(HEADER_SIZE);
           flushed.begin();
           flushed.finish(MessageType.Rflush, tag, HEADER_SIZE);
@@ -280,9 +294,7 @@ export class Session {
   #version(request: Request, reply: ReplyBuffer): Answer {
     const asked = request.u32(Tversion.msize);
     if (asked < LEAST_MSIZE) return -Errno.EINVAL;
-    this.#fids?.close();
-    this.#fids = undefined;
-    this.#pending = new Map();
+    this.#endSession();
     this.#msize = Math.min(asked, this.#options.msize);
     request.string(Tversion.version, request.first);
     let version = 'unknown';
@@ -307,11 +319,16 @@ export class Session {
     return HEADER_SIZE + 6 + version.length;
   }
 
-  /** A request that waits is answered before its Rflush; all others have been answered already (flush(5)). */
+  /**
+   * A request that waits is told so, and is over before its Rflush: nothing of it happens after that. All others have been answered
+   * already (flush(5)).
+   */
   #flush(request: Request): Answer {
     const pending = this.#pending.get(request.u16(Tflush.oldtag));
     if (pending === undefined) return HEADER_SIZE;
     pending.flushes.push(request.tag);
+    this.#pending.set(request.tag, pending);
+    pending.request.abort();
     return NO_REPLY;
   }
 }

@@ -28,12 +28,12 @@ export function attach(fids: SessionFids, request: Request, reply: ReplyBuffer):
   };
   return fids.fill(
     made,
-    () => fids.fs.attach(attach),
+    () => fids.fs.attach(attach, request),
     (node) => {
       made.node = node;
       return reply.qid(HEADER_SIZE, node.qid);
     },
-    (node) => fids.fs.release?.(node),
+    (node) => fids.release(node),
   );
 }
 
@@ -66,7 +66,7 @@ export function clunk(fids: SessionFids, request: Request): Answer {
   fids.detach(fid);
   let answer: Answer;
   try {
-    answer = setXattr(fids, fid as ReadyFid, xattr);
+    answer = setXattr(fids, fid as ReadyFid, xattr, request);
   } catch (error) {
     fids.unhold(fid);
     throw error;
@@ -95,9 +95,9 @@ function walkOn(
     offset = request.string(offset, name);
     let outcome: Outcome<FileNode>;
     try {
-      outcome = name.isEntryName() ? fs.walk(node, name) : -Errno.EINVAL;
+      outcome = name.isEntryName() ? fs.walk(node, name, request) : -Errno.EINVAL;
     } catch (error) {
-      fs.release?.(node);
+      fids.release(node);
       throw error;
     }
     if (isPromise(outcome)) {
@@ -107,7 +107,7 @@ function walkOn(
       failure = errnoFor(outcome);
       break;
     }
-    fs.release?.(node);
+    fids.release(node);
     node = outcome;
     reply.qid(HEADER_SIZE + 2 + walked++ * QID_SIZE, node.qid);
   }
@@ -131,13 +131,13 @@ async function walkLater(
     try {
       next = await outcome;
     } catch (error) {
-      fids.fs.release?.(node);
+      fids.release(node);
       throw error;
     }
     if (typeof next === 'number') {
       return finishWalk(fids, request, reply, fid, node, walked, errnoFor(next));
     }
-    fids.fs.release?.(node);
+    fids.release(node);
     reply.qid(HEADER_SIZE + 2 + walked * QID_SIZE, next.qid);
     return await walkOn(fids, request, reply, fid, next, offset, walked + 1, true);
   } finally {
@@ -164,10 +164,10 @@ function finishWalk(
     else made = fid.busy > 1 ? -Errno.EBUSY : fid;
   }
   if (typeof made === 'number') {
-    fids.fs.release?.(node);
+    fids.release(node);
     if (walked === 0 || failure === 0) return made;
   } else {
-    if (inPlace) fids.fs.release?.(fid.node);
+    if (inPlace) fids.release(fid.node);
     made.node = node;
   }
   reply.u16(HEADER_SIZE, walked);

@@ -1,4 +1,5 @@
 import { Errno } from '../errno.ts';
+import type { Call } from '../filesystem.ts';
 import { Name } from '../name.ts';
 import { XattrFlags } from '../wire/flags.ts';
 import { offsetsOf } from '../wire/layout.ts';
@@ -29,7 +30,9 @@ export function xattrwalk(fids: SessionFids, request: Request, reply: ReplyBuffe
   const { node } = fid;
   const answer = fids.fill<Uint8Array>(
     made,
-    () => (list ? fids.fs.listxattr?.(node) : fids.fs.getxattr?.(node, name)) ?? -Errno.EOPNOTSUPP,
+    () =>
+      (list ? fids.fs.listxattr?.(node, request) : fids.fs.getxattr?.(node, name, request)) ??
+      -Errno.EOPNOTSUPP,
     (value) => {
       fids.fs.retain?.(node);
       made.node = node;
@@ -59,13 +62,13 @@ export function xattrcreate(fids: SessionFids, request: Request): Answer {
 }
 
 /** What the clunk of a Txattrcreate fid does. The kernel client removes an attribute by replacing it with nothing. */
-export function setXattr(fids: SessionFids, fid: ReadyFid, transfer: XattrTransfer): Answer {
+export function setXattr(fids: SessionFids, fid: ReadyFid, transfer: XattrTransfer, call: Call): Answer {
   const { destination, value } = transfer;
   if (destination === undefined || !transfer.isComplete) return -Errno.EINVAL;
   const { name, flags } = destination;
   if (value.length === 0 && flags === XattrFlags.replace) {
     if (fids.fs.removexattr === undefined) return -Errno.EOPNOTSUPP;
-    return fids.done(fids.fs.removexattr(fid.node, name), fid);
+    return fids.done(fids.fs.removexattr(fid.node, name, call), fid);
   }
-  return fids.done(fids.fs.setxattr?.(fid.node, name, value, flags), fid);
+  return fids.done(fids.fs.setxattr?.(fid.node, name, value, flags, call), fid);
 }
