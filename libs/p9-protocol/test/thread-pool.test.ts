@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { Client } from '../src/client/client.ts';
 import { ThreadPool } from '../src/host/serve-threaded.ts';
 import type { Connection } from '../src/server/connection.ts';
+import { ProtocolError } from '../src/server/session.ts';
 import { encode } from '../src/wire/codec.ts';
 import { NOFID, NOTAG, VERSION } from '../src/wire/messages.ts';
 import { scratchDirectory } from './scratch-directory.ts';
@@ -93,6 +94,23 @@ describe('a thread pool', () => {
       expect(await connection.ended).toMatchObject({
         reason: 'crashed',
         message: expect.stringContaining('/nowhere/at/all'),
+        error: expect.objectContaining({ code: 'ENOENT', path: '/nowhere/at/all' }),
+      });
+      socket.destroy();
+    }
+  });
+
+  test('tells of a violation as any way to serve does: by an error of its class and code', async () => {
+    const pool = new ThreadPool({ options: { root: scratchDirectory() }, threads: 1 });
+    // In a thread of its own, and in a shared one.
+    for (const { connection, socket } of [connectTo(pool), connectTo(pool)]) {
+      socket.write(new Uint8Array(100));
+      const { reason, error } = await connection.ended;
+      expect(reason).toBe('protocol');
+      expect(error).toBeInstanceOf(ProtocolError);
+      expect(error).toMatchObject({
+        code: 'ERR_P9_PROTOCOL',
+        message: expect.stringContaining('claims to be 0 bytes long'),
       });
       socket.destroy();
     }

@@ -1,6 +1,6 @@
 import { Errno, errnoName } from '../errno.ts';
 import type { ConnectionEnd } from '../server/connection.ts';
-import type { ProtocolError } from '../server/session.ts';
+import { ProtocolError } from '../server/session.ts';
 
 /* How connections over descriptors end. */
 
@@ -18,4 +18,9 @@ export function transportFailed(doing: string, errno: number): ConnectionEnd {
 
 export function violated(error: ProtocolError): ConnectionEnd {
   return { reason: 'protocol', message: error.message, error };
+}
+
+/** What another thread tells: a structured clone, whose error has lost its class and `code`. */
+export function told(end: ConnectionEnd): ConnectionEnd {
+  return end.reason === 'protocol' ? violated(new ProtocolError(end.message)) : end;
 }

@@ -2,6 +2,7 @@ import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { Connection, ConnectionEnd } from '../server/connection.ts';
 import type { ServerOptions } from '../server/session.ts';
 import type { ThreadOrder, ThreadReport, ThreadStart } from './connection-thread.ts';
+import { told } from './endings.ts';
 import { ThreadedConnection } from './threaded-connection.ts';
 
 export interface ThreadedOptions {
@@ -104,8 +105,8 @@ class ConnectionThread {
     this.#worker.on('message', (report: ThreadReport) => {
       if ('warning' in report) this.#connections.get(report.fd)?.warn(report.warning);
       // A thread that ends with its connection is waited for: nothing of it is left when the connection has ended.
-      else if (only !== undefined) farewell = report.end;
-      else this.#finish(report.fd, report.end, onEnd);
+      else if (only !== undefined) farewell = told(report.end);
+      else this.#finish(report.fd, told(report.end), onEnd);
     });
     this.#worker.on('error', (error) => {
       crash = { reason: 'crashed', message: `the thread of the connection failed: ${error.message}`, error };
