@@ -1,6 +1,7 @@
 // The table of calls of @vm-tools/linux. One line is one system call: its name, its parameters as JavaScript
 // passes them (call.h says how) and what is done. CALL retries after a signal; ONCE does not.
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -8,10 +9,13 @@
 #include "confine.h"
 #include "constants.h"
 #include "descriptor.h"
+#include "epoll.h"
 #include "kernel.h"
+#include "memory.h"
 #include "socket.h"
 #include "stat.h"
 #include "system_calls.h"
+#include "vsock.h"
 #include "watch.h"
 
 namespace vm_linux {
@@ -41,9 +45,13 @@ const Entry calls[] = {
     DOES("reopen", (int fd, int flags), reopen(fd, flags)),
     ONCE("close", (int fd), close(fd)),
     CALL("dup", (int fd), fcntl(fd, F_DUPFD_CLOEXEC, 0)),
+    DOES("dup3", (int fd, int onto), replace_descriptor(fd, onto)),
     CALL("getFlags", (int fd), fcntl(fd, F_GETFL)),
     DOES("setNonblocking", (int fd, int on), set_nonblocking(fd, on)),
     DOES("setCloseOnExec", (int fd, int on), set_close_on_exec(fd, on)),
+    CALL("read", (int fd, buf to), read(fd, to.data, to.size)),
+    CALL("write", (int fd, buf from), write(fd, from.data, from.size)),
+    ONCE("eventfd", (u32 initial, int flags), eventfd(initial, flags | EFD_CLOEXEC)),
     DOES("pipe", (all out), pair(out, [](int* fds) { return pipe2(fds, O_CLOEXEC); })),
     ONCE("umask", (u32 mask), umask(mask)),
 
@@ -99,8 +107,17 @@ const Entry calls[] = {
     CALL("accept", (int fd, int flags), accept4(fd, nullptr, nullptr, flags | SOCK_CLOEXEC)),
     CALL("recv", (int fd, buf to, int flags), recv(fd, to.data, to.size, flags)),
     CALL("send", (int fd, buf from, int flags), send(fd, from.data, from.size, flags | MSG_NOSIGNAL)),
-    DOES("sendv", (int fd, all buffer, all ranges, u32 count, int flags),
+    DOES("sendv", (int fd, all buffer, const Ranges& ranges, u32 count, int flags),
          send_ranges(fd, buffer, ranges, count, flags)),
+    DOES("recvv", (int fd, all buffer, const Ranges& ranges, u32 count, int flags),
+         receive_ranges(fd, buffer, ranges, count, flags)),
+    DOES("sendmsg", (int fd, buf from, int flags, all descriptors, u32 count),
+         send_descriptors(fd, from, flags, descriptors, count)),
+    DOES("recvmsg", (int fd, buf to, int flags, all descriptors), receive_descriptors(fd, to, flags, descriptors)),
+    CALL("sendto", (int fd, buf from, int flags, all address),
+         sendto(fd, from.data, from.size, flags | MSG_NOSIGNAL, sockaddr_of(address),
+                static_cast<socklen_t>(address.size))),
+    DOES("recvfrom", (int fd, buf to, int flags, all address), receive_from(fd, to, flags, address)),
     ONCE("shutdown", (int fd, int how), shutdown(fd, how)),
     DOES("poll", (int fd, int events, int timeout), poll_one(fd, events, timeout)),
     DOES("getsockname", (int fd, all out),
@@ -109,6 +126,9 @@ const Entry calls[] = {
          address_of(out, [=](auto... to) { return getpeername(fd, to...); })),
     DOES("getsockopt", (int fd, int level, int name, all out), get_option(fd, level, name, out)),
     DOES("setsockopt", (int fd, int level, int name, int value), set_option(fd, level, name, value)),
+    ONCE("setsockoptBytes", (int fd, int level, int name, all value),
+         setsockopt(fd, level, name, value.data, static_cast<socklen_t>(value.size))),
+    DOES("vsockLocalCid", (int fd), vsock_local_cid(fd)),
     DOES("parseIp", (int family, path_t text, all out), parse_ip(family, text, out)),
     DOES("formatIp", (int family, all address, all out), format_ip(family, address, out)),
 
@@ -120,6 +140,18 @@ const Entry calls[] = {
     DOES("landlockRestrictSelf", (int ruleset, u32 flags), landlock_restrict_self(ruleset, flags)),
     DOES("seccompFilter", (all program, u32 flags), seccomp_filter(program, flags)),
     DOES("execve", (path_t path, all argv, all envp), execute(path, argv, envp)),
+
+    // Memory of files
+    {"reserve", memory_reserve},
+    DOES("mmap", (const Reserved& memory, i64 at, i64 length, int protection, int fd, i64 offset),
+         memory_map(memory, at, length, protection, fd, offset)),
+    {"munmap", memory_unmap},
+
+    // Readiness
+    ONCE("epollCreate", (int flags), epoll_create1(flags | EPOLL_CLOEXEC)),
+    DOES("epollControl", (int epoll, int operation, int fd, u32 events, u32 token),
+         epoll_change(epoll, operation, fd, events, token)),
+    DOES("epollWait", (int epoll, all out, int timeout), epoll_ready(epoll, out, timeout)),
 
     // Watches on the event loop
     {"watchOpen", watch_open},

@@ -42,13 +42,13 @@ struct Bytes {
   static constexpr size_t arity = 1;
   uint8_t* data;
   size_t size;
+  napi_typedarray_type type;  // not set in a Part
 
   Bytes() {}
   char* text() const { return reinterpret_cast<char*>(data); }
 
   int read(napi_env env, const napi_value* argv) {
     static constexpr uint8_t width[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 2};
-    napi_typedarray_type type;
     void* first;
     if (napi_get_typedarray_info(env, argv[0], &type, &size, &first, nullptr, nullptr) != napi_ok) {
       return -EINVAL;

@@ -9,6 +9,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -76,6 +79,13 @@ inline constexpr Constant constants[] = {
     C(IPPROTO_TCP), C(TCP_NODELAY), C(IPPROTO_IPV6), C(IPV6_V6ONLY),
     // poll(2)
     C(POLLIN), C(POLLPRI), C(POLLOUT), C(POLLRDHUP), C(POLLERR), C(POLLHUP), C(POLLNVAL),
+    // epoll(7)
+    C(EPOLL_CTL_ADD), C(EPOLL_CTL_MOD), C(EPOLL_CTL_DEL), C(EPOLLIN), C(EPOLLOUT), C(EPOLLRDHUP), C(EPOLLERR),
+    C(EPOLLHUP), C(EPOLLET),
+    // eventfd(2)
+    C(EFD_NONBLOCK), C(EFD_SEMAPHORE),
+    // mmap(2)
+    C(PROT_READ), C(PROT_WRITE),
     // seccomp(2): what a filter sees as the architecture
     C(NATIVE_AUDIT_ARCH),
     // clone(2)

@@ -25,6 +25,14 @@ inline int64_t set_nonblocking(int fd, int on) {
   return wanted == flags ? 0 : once([&] { return fcntl(fd, F_SETFL, wanted); });
 }
 
+// EBUSY: another thread is opening something at that very number.
+inline int64_t replace_descriptor(int fd, int onto) {
+  for (;;) {
+    const int64_t result = retry([&] { return dup3(fd, onto, O_CLOEXEC); });
+    if (result != -EBUSY) return result;
+  }
+}
+
 // Writes the two descriptors of a pipe or a socket pair.
 template <typename F>
 int64_t pair(const Bytes& out, F make) {

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "call.h"
 
@@ -13,21 +14,126 @@ namespace vm_linux {
 
 constexpr uint32_t max_ranges = 1024;  // UIO_MAXIOV of the kernel
 
-// Gathers `count` (start, length) pairs of u32 out of one buffer.
-inline int64_t send_ranges(int fd, const Bytes& buffer, const Bytes& ranges, uint32_t count, int flags) {
-  struct iovec parts[max_ranges];
-  if (count > max_ranges) return -EINVAL;
-  if (ranges.size / 8 < count) return -EFAULT;
-  for (uint32_t i = 0; i < count; i++) {
-    uint32_t range[2];
-    memcpy(range, ranges.data + 8 * i, sizeof(range));
-    if (range[0] > buffer.size || range[1] > buffer.size - range[0]) return -EFAULT;
-    parts[i] = {buffer.data + range[0], range[1]};
+// Pairs of (start, length) as u32, or as doubles for what lies beyond 4 GiB.
+struct Ranges : Bytes {
+  bool wide;
+
+  int read(napi_env env, const napi_value* argv) {
+    if (int error = Bytes::read(env, argv)) return error;
+    wide = type == napi_float64_array;
+    return wide || type == napi_uint32_array ? 0 : -EINVAL;
   }
+
+  // The pieces of `buffer` that the first `count` pairs name.
+  int resolve(const Bytes& buffer, uint32_t count, struct iovec* parts) const {
+    if (count > max_ranges) return -EINVAL;
+    if (size / (wide ? 16 : 8) < count) return -EFAULT;
+    for (uint32_t i = 0; i < count; i++) {
+      size_t start, length;
+      if (wide) {
+        double range[2];
+        memcpy(range, data + 16 * i, sizeof(range));
+        if (!(range[0] >= 0 && range[0] <= 0x1p53 && range[1] >= 0 && range[1] <= 0x1p53)) return -EFAULT;
+        start = static_cast<size_t>(range[0]);
+        length = static_cast<size_t>(range[1]);
+      } else {
+        uint32_t range[2];
+        memcpy(range, data + 8 * i, sizeof(range));
+        start = range[0];
+        length = range[1];
+      }
+      if (start > buffer.size || length > buffer.size - start) return -EFAULT;
+      parts[i] = {buffer.data + start, length};
+    }
+    return 0;
+  }
+};
+
+inline int64_t send_ranges(int fd, const Bytes& buffer, const Ranges& ranges, uint32_t count, int flags) {
+  struct iovec parts[max_ranges];
+  if (int error = ranges.resolve(buffer, count, parts)) return error;
   struct msghdr message = {};
   message.msg_iov = parts;
   message.msg_iovlen = count;
   return retry([&] { return sendmsg(fd, &message, flags | MSG_NOSIGNAL); });
+}
+
+inline int64_t receive_ranges(int fd, const Bytes& buffer, const Ranges& ranges, uint32_t count, int flags) {
+  struct iovec parts[max_ranges];
+  if (int error = ranges.resolve(buffer, count, parts)) return error;
+  struct msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = count;
+  return retry([&] { return recvmsg(fd, &message, flags); });
+}
+
+constexpr size_t max_descriptors = 253;  // SCM_MAX_FD of the kernel
+
+// Room for one control message with descriptors.
+union DescriptorMessage {
+  struct cmsghdr header;
+  char room[CMSG_SPACE(max_descriptors * sizeof(int))];
+};
+
+inline int64_t send_descriptors(int fd, const Buffer& from, int flags, const Bytes& descriptors, uint32_t count) {
+  if (count > max_descriptors) return -EINVAL;
+  if (descriptors.size / sizeof(int) < count) return -EFAULT;
+  struct iovec part = {from.data, from.size};
+  struct msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  DescriptorMessage control;
+  if (count > 0) {
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    memset(&control, 0, sizeof(control));
+    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(header), descriptors.data, count * sizeof(int));
+  }
+  return retry([&] { return sendmsg(fd, &message, flags | MSG_NOSIGNAL); });
+}
+
+// Takes data and the descriptors that came with it: they fill `out`, whose rest becomes -1. When more came than
+// fit there, none is kept and the result is -EMSGSIZE.
+inline int64_t receive_descriptors(int fd, const Buffer& to, int flags, const Bytes& out) {
+  struct iovec part = {to.data, to.size};
+  DescriptorMessage control;
+  struct msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = &control;
+  message.msg_controllen = sizeof(control);
+  const size_t room = out.size / sizeof(int);
+  if (room > 0) memset(out.data, 0xff, room * sizeof(int));
+  const int64_t result = retry([&] { return recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC); });
+  if (result < 0) return result;
+  size_t taken = 0;
+  bool fits = (message.msg_flags & MSG_CTRUNC) == 0;
+  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; i++) {
+      int descriptor;
+      memcpy(&descriptor, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+      if (taken < room) {
+        memcpy(out.data + taken++ * sizeof(int), &descriptor, sizeof(int));
+      } else {
+        close(descriptor);
+        fits = false;
+      }
+    }
+  }
+  if (fits) return result;
+  for (size_t i = 0; i < taken; i++) {
+    int descriptor;
+    memcpy(&descriptor, out.data + i * sizeof(int), sizeof(int));
+    close(descriptor);
+  }
+  if (room > 0) memset(out.data, 0xff, room * sizeof(int));
+  return -EMSGSIZE;
 }
 
 inline int64_t milliseconds() {
@@ -51,7 +157,7 @@ inline int64_t poll_one(int fd, int events, int timeout) {
   }
 }
 
-inline const struct sockaddr* sockaddr_of(const Buffer& address) {
+inline const struct sockaddr* sockaddr_of(const Bytes& address) {
   return reinterpret_cast<const struct sockaddr*>(address.data);
 }
 
@@ -78,6 +184,17 @@ int64_t address_of(const Bytes& out, F ask) {
   if (size > out.size) return -EFAULT;
   memcpy(out.data, &address, size);
   return size;
+}
+
+// recvfrom(2): the sender's address fills `address`, zeros behind it.
+inline int64_t receive_from(int fd, const Buffer& to, int flags, const Bytes& address) {
+  struct sockaddr_storage from = {};
+  if (address.size > sizeof(from)) return -EINVAL;
+  socklen_t size = sizeof(from);
+  const int64_t result =
+      retry([&] { return recvfrom(fd, to.data, to.size, flags, reinterpret_cast<struct sockaddr*>(&from), &size); });
+  if (result >= 0) memcpy(address.data, &from, address.size);
+  return result;
 }
 
 inline int64_t get_option(int fd, int level, int name, const Bytes& out) {

@@ -3,11 +3,15 @@ import { constants } from './constants.ts';
 import { Errno } from './errno.ts';
 import { check, SystemError } from './error.ts';
 
-/** Where a socket is: a Unix path, a name in the abstract namespace, or a literal IP address and a port. */
+/**
+ * Where a socket is: a Unix path, a name in the abstract namespace, a literal IP address and a port, or a context id
+ * and a port of AF_VSOCK.
+ */
 export type SocketAddress =
   | { readonly family: 'unix'; readonly path: string }
   | { readonly family: 'unix-abstract'; readonly name: string }
-  | { readonly family: 'inet' | 'inet6'; readonly host: string; readonly port: number };
+  | { readonly family: 'inet' | 'inet6'; readonly host: string; readonly port: number }
+  | { readonly family: 'vsock'; readonly cid: number; readonly port: number };
 
 // struct sockaddr_un, unix(7): u16 family, path. struct sockaddr_in, ip(7): u16 family, be16 port, 4 bytes.
 // struct sockaddr_in6, ipv6(7): u16 family, be16 port, u32 flow, 16 bytes, u32 scope.
@@ -18,11 +22,13 @@ const SHAPES = {
   inet: { family: 'AF_INET', at: 4, bytes: 4, size: 16 },
   inet6: { family: 'AF_INET6', at: 8, bytes: 16, size: 28 },
 } as const;
+// struct sockaddr_vm of linux/vm_sockets.h: u16 family, u16 reserved, u32 port, u32 cid, 4 bytes.
+const VSOCK = { port: 4, cid: 8, size: 16 } as const;
 
 const parseIp = hot<(family: number, text: string, out: Uint8Array) => number>('parseIp');
 const formatIp = hot<(family: number, address: Uint8Array, out: Uint8Array) => number>('formatIp');
 
-/** An address as people write it, for messages: `unix:/run/x`, `unix-abstract:x`, `127.0.0.1:80`, `[::1]:80`. */
+/** An address as people write it, for messages: `unix:/run/x`, `unix-abstract:x`, `127.0.0.1:80`, `[::1]:80`, `vsock:3:80`. */
 export function addressText(address: SocketAddress): string {
   switch (address.family) {
     case 'unix':
@@ -33,13 +39,15 @@ export function addressText(address: SocketAddress): string {
       return `${address.host}:${address.port}`;
     case 'inet6':
       return `[${address.host}]:${address.port}`;
+    case 'vsock':
+      return `vsock:${address.cid}:${address.port}`;
   }
 }
 
 /**
  * The struct sockaddr of an address.
- * @throws SystemError of `syscall`: EINVAL for an empty path, one with NUL, a host that is not a literal address, or
- *   a port outside 0-65535; ENAMETOOLONG for a path of more than 107 bytes or a name of more than 107
+ * @throws SystemError of `syscall`: EINVAL for an empty path, one with NUL, a host that is not a literal address,
+ *   a port outside 0-65535, or of vsock a number that has not 32 bits; ENAMETOOLONG for a path of more than 107 bytes or a name of more than 107
  */
 export function encodeAddress(address: SocketAddress, syscall: string): Uint8Array {
   const fail = (errno: number): never => {
@@ -53,6 +61,16 @@ export function encodeAddress(address: SocketAddress, syscall: string): Uint8Arr
     const out = Buffer.alloc(PATH + bytes.length);
     writeFamily(out, constants.AF_UNIX);
     bytes.copy(out, PATH);
+    return out;
+  }
+  if (address.family === 'vsock') {
+    const out = Buffer.alloc(VSOCK.size);
+    writeFamily(out, constants.AF_VSOCK);
+    for (const field of ['port', 'cid'] as const) {
+      const value = address[field];
+      if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) fail(Errno.EINVAL);
+      out.writeUInt32LE(value, VSOCK[field]);
+    }
     return out;
   }
   const { host, port } = address;
@@ -81,6 +99,9 @@ export function decodeAddress(bytes: Uint8Array, syscall: string): SocketAddress
     const end = path.indexOf('\0');
     return { family: 'unix', path: end < 0 ? path : path.slice(0, end) };
   }
+  if (family === constants.AF_VSOCK && data.length >= VSOCK.size) {
+    return { family: 'vsock', cid: data.readUInt32LE(VSOCK.cid), port: data.readUInt32LE(VSOCK.port) };
+  }
   for (const name of ['inet', 'inet6'] as const) {
     const shape = SHAPES[name];
     if (family !== constants[shape.family] || data.length < shape.size) continue;
@@ -91,7 +112,7 @@ export function decodeAddress(bytes: Uint8Array, syscall: string): SocketAddress
   throw new SystemError(Errno.EAFNOSUPPORT, syscall);
 }
 
-// The one field in the byte order of the machine: little-endian wherever the addon is built.
+// In the byte order of the machine, as all of vsock: little-endian wherever the addon is built.
 function writeFamily(out: Buffer, family: number): void {
   out.writeUInt16LE(family, 0);
 }

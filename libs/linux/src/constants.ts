@@ -125,6 +125,22 @@ const names = [
   'POLLERR',
   'POLLHUP',
   'POLLNVAL',
+  // epoll(7)
+  'EPOLL_CTL_ADD',
+  'EPOLL_CTL_MOD',
+  'EPOLL_CTL_DEL',
+  'EPOLLIN',
+  'EPOLLOUT',
+  'EPOLLRDHUP',
+  'EPOLLERR',
+  'EPOLLHUP',
+  'EPOLLET',
+  // eventfd(2)
+  'EFD_NONBLOCK',
+  'EFD_SEMAPHORE',
+  // mmap(2)
+  'PROT_READ',
+  'PROT_WRITE',
   // seccomp(2): what a filter sees as the architecture; 0 where none is known
   'NATIVE_AUDIT_ARCH',
   // clone(2)

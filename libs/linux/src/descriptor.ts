@@ -45,10 +45,17 @@ export const reopen = hot<(fd: number, flags: number) => number>('reopen');
  */
 export const close = hot<(fd: number) => number>('close');
 
+/**
+ * dup3(2), close-on-exec: makes the number `onto` refer to what `fd` refers to. What `onto` was is closed; `fd` stays.
+ * @returns `onto`, or a negative errno (-EINVAL: the same number twice)
+ */
+export const dup3 = hot<(fd: number, onto: number) => number>('dup3');
+
 const fcntlDup = hot<(fd: number) => number>('dup');
 const fcntlGetFlags = hot<(fd: number) => number>('getFlags');
 const fcntlSetNonblocking = hot<(fd: number, on: number) => number>('setNonblocking');
 const fcntlSetCloseOnExec = hot<(fd: number, on: number) => number>('setCloseOnExec');
+const callEventfd = hot<(initial: number, flags: number) => number>('eventfd');
 const pipe2 = hot<(out: Int32Array) => number>('pipe');
 const setUmask = hot<(mask: number) => number>('umask');
 
@@ -104,6 +111,16 @@ export function pipe(): [read: number, write: number] {
   const ends = new Int32Array(2);
   check(pipe2(ends), 'pipe2');
   return [ends[0] as number, ends[1] as number];
+}
+
+/**
+ * eventfd(2), close-on-exec: a counter that is waited for like a file. It is read and written in 8 bytes.
+ * @param initial 32 bits
+ * @param flags `EFD_*`; 0 unless given
+ * @throws SystemError
+ */
+export function eventfd(initial: number, flags = 0): number {
+  return check(callEventfd(initial, flags), 'eventfd');
 }
 
 /**

@@ -1,6 +1,19 @@
 import { hot } from './addon.ts';
 
 /**
+ * read(2) into `length` bytes of `buffer` from `start`: from a pipe, an eventfd, a terminal.
+ * @returns how many bytes were read (0: end), or a negative errno (-EAGAIN: nothing yet, of what is non-blocking;
+ *   -EFAULT: outside the buffer)
+ */
+export const read = hot<(fd: number, buffer: Uint8Array, start: number, length: number) => number>('read');
+
+/**
+ * write(2) of `length` bytes of `buffer` from `start`.
+ * @returns how many bytes were written, or a negative errno (-EFAULT: outside the buffer)
+ */
+export const write = hot<(fd: number, buffer: Uint8Array, start: number, length: number) => number>('write');
+
+/**
  * pread(2) into `length` bytes of `buffer` from `start`.
  * @param position offset in the file, in bytes
  * @returns how many bytes were read (0: end of file), or a negative errno (-EFAULT: outside the buffer)

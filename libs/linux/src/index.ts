@@ -1,8 +1,10 @@
-export type { SocketAddress } from './address.ts';
+export { decodeAddress, encodeAddress, type SocketAddress } from './address.ts';
 export { type ConstantName, constants } from './constants.ts';
 export {
   close,
   dup,
+  dup3,
+  eventfd,
   getFlags,
   open,
   openat,
@@ -25,6 +27,7 @@ export {
   unlinkat,
   utimensat,
 } from './directory.ts';
+export { epollControl, epollCreate, epollWait } from './epoll.ts';
 export { Errno, type ErrnoName, errnoCode, errnoMessage } from './errno.ts';
 export { check, type ErrorSubject, SystemError, UnsupportedPlatformError } from './error.ts';
 export {
@@ -36,7 +39,9 @@ export {
   lseek,
   pread,
   pwrite,
+  read,
   truncate,
+  write,
 } from './file.ts';
 export {
   LandlockFs,
@@ -49,6 +54,7 @@ export {
   landlockRestrictSelf,
 } from './landlock.ts';
 export { ofdGetLock, ofdSetLock } from './lock.ts';
+export { type Mapping, mmap, munmap, reserve } from './memory.ts';
 export { execve, noNewPrivileges } from './process.ts';
 export {
   type SeccompAction,
@@ -65,17 +71,26 @@ export {
   getpeername,
   getsockname,
   getsockopt,
+  getsockoptBytes,
   listen,
   type PeerCredentials,
   peerCredentials,
   poll,
+  type Ranges,
   recv,
+  recvfrom,
+  recvmsg,
+  recvv,
   send,
+  sendmsg,
+  sendto,
   sendv,
   setsockopt,
+  setsockoptBytes,
   shutdown,
   socket,
   socketpair,
+  vsockLocalCid,
 } from './socket.ts';
 export { fstat, fstatat, fstatfs, STAT_WORDS, STATFS_WORDS, Stat, StatFs, statx } from './stat.ts';
 export { type SystemCallName, systemCalls } from './system-calls.ts';

@@ -18,7 +18,10 @@ import {
   peerCredentials,
   poll,
   recv,
+  recvmsg,
+  recvv,
   send,
+  sendmsg,
   sendv,
   setsockopt,
   shutdown,
@@ -95,6 +98,95 @@ describe('send and recv', () => {
       expect(errnoCode(send(a, buffer, start, length, MSG_DONTWAIT))).toBe('EFAULT');
     }),
   );
+});
+
+describe('recvv', () => {
+  test('fills ranges of one buffer, one after the other', () =>
+    withPair((a, b) => {
+      send(a, Buffer.from('hello, world'), 0, 12, 0);
+      const buffer = Buffer.alloc(20, '.');
+      expect(recvv(b, buffer, Uint32Array.of(10, 5, 0, 3, 99, 99), 2, 0)).toBe(8);
+      expect(recvv(b, buffer, Float64Array.of(16, 4, 5, 5), 2, 0)).toBe(4);
+      expect(buffer.toString()).toBe(', w.......hello.orld');
+      expect(recvv(b, buffer, Uint32Array.of(0, 5), 1, MSG_DONTWAIT)).toBe(-Errno.EAGAIN);
+      shutdown(a, SHUT_WR);
+      expect(recvv(b, buffer, Uint32Array.of(0, 5), 1, 0)).toBe(0);
+    }));
+});
+
+describe.each([
+  ['sendv', sendv],
+  ['recvv', recvv],
+])('%s with ranges of doubles', (_, call) => {
+  test.each([
+    [0, 9],
+    [8, 1],
+    [9, 0],
+    [-1, 1],
+    [0, -1],
+    [2 ** 32, 1],
+    [1, 2 ** 53],
+    [0, Number.NaN],
+    [Number.POSITIVE_INFINITY, 1],
+  ])('refuses %d, %d of 8 bytes', (start, length) =>
+    withPair((a) => {
+      const ranges = Float64Array.of(0, 1, start, length);
+      expect(call(a, Buffer.alloc(8), ranges, 2, MSG_DONTWAIT)).toBe(-Errno.EFAULT);
+    }),
+  );
+
+  test('refuses more of them than there are, and other arrays', () =>
+    withPair((a) => {
+      expect(call(a, Buffer.alloc(8), new Float64Array(3), 2, MSG_DONTWAIT)).toBe(-Errno.EFAULT);
+      const others = new Float32Array(4) as unknown as Float64Array;
+      expect(call(a, Buffer.alloc(8), others, 1, MSG_DONTWAIT)).toBe(-Errno.EINVAL);
+    }));
+});
+
+describe('sendmsg and recvmsg', () => {
+  const empty = new Int32Array(0);
+
+  test('pass descriptors with the bytes that they were sent with', () =>
+    withPair((a, b) =>
+      withPair((c, d) => {
+        expect(sendmsg(a, Buffer.from('.one'), 1, 3, 0, Int32Array.of(c, 99), 1)).toBe(3);
+        expect(sendmsg(a, Buffer.from('two'), 0, 3, 0, empty, 0)).toBe(3);
+        const [buffer, got] = [Buffer.alloc(8), new Int32Array(3)];
+        expect(recvmsg(b, buffer, 0, 3, 0, got)).toBe(3);
+        const [fd = -1, ...rest] = got;
+        expect(rest).toEqual([-1, -1]);
+        expect(recvmsg(b, buffer, 3, 5, 0, got)).toBe(3);
+        expect([...got]).toEqual([-1, -1, -1]);
+        expect(buffer.toString('latin1', 0, 6)).toBe('onetwo');
+        send(d, Buffer.from('through'), 0, 7, 0);
+        expect(recv(fd, buffer, 0, 8, 0)).toBe(7);
+        expect(spawnSync('readlink', [`/proc/self/fd/${fd}`]).status).toBe(1); // close-on-exec
+        close(fd);
+      }),
+    ));
+
+  test('keep no descriptor of more than there is room for', () =>
+    withPair((a, b) =>
+      withPair((c, d) => {
+        sendmsg(a, Buffer.from('x'), 0, 1, 0, Int32Array.of(c, c, c), 3);
+        const got = new Int32Array(2);
+        expect(recvmsg(b, Buffer.alloc(1), 0, 1, 0, got)).toBe(-Errno.EMSGSIZE);
+        expect([...got]).toEqual([-1, -1]);
+        close(c);
+        expect(recv(d, Buffer.alloc(1), 0, 1, 0)).toBe(0); // nobody else holds c
+      }),
+    ));
+
+  test('give a negative errno', () =>
+    withPair((a, b) => {
+      const buffer = Buffer.alloc(8);
+      expect(recvmsg(b, buffer, 0, 8, MSG_DONTWAIT, empty)).toBe(-Errno.EAGAIN);
+      expect(recvmsg(b, buffer, 1, 8, MSG_DONTWAIT, empty)).toBe(-Errno.EFAULT);
+      expect(sendmsg(a, buffer, 1, 8, 0, empty, 0)).toBe(-Errno.EFAULT);
+      expect(sendmsg(a, buffer, 0, 8, 0, empty, 1)).toBe(-Errno.EFAULT);
+      expect(sendmsg(a, buffer, 0, 8, 0, new Int32Array(300), 254)).toBe(-Errno.EINVAL);
+      expect(sendmsg(a, buffer, 0, 8, 0, Int32Array.of(999_999), 1)).toBe(-Errno.EBADF);
+    }));
 });
 
 describe('sendv', () => {

@@ -20,16 +20,67 @@ export const recv =
 export const send =
   hot<(fd: number, buffer: Uint8Array, start: number, length: number, flags: number) => number>('send');
 
+/** Pairs of start and length in bytes, in one buffer; doubles for a buffer of more than 4 GiB. */
+export type Ranges = Uint32Array | Float64Array;
+
 /**
  * sendmsg(2) that gathers pieces of one buffer. `MSG_NOSIGNAL` is always added.
- * @param ranges pairs of start and length in bytes
- * @param count how many pairs; at most 1024, more is -EINVAL
+ * @param count how many pairs of `ranges`; at most 1024, more is -EINVAL
  * @param flags `MSG_*`
  * @returns how many bytes went, perhaps fewer than asked, or a negative errno (-EFAULT: outside `buffer`, or
  *   fewer pairs in `ranges`)
  */
 export const sendv =
-  hot<(fd: number, buffer: Uint8Array, ranges: Uint32Array, count: number, flags: number) => number>('sendv');
+  hot<(fd: number, buffer: Uint8Array, ranges: Ranges, count: number, flags: number) => number>('sendv');
+
+/**
+ * recvmsg(2) that fills pieces of one buffer, one after the other.
+ * @param count how many pairs of `ranges`; at most 1024, more is -EINVAL
+ * @param flags `MSG_*`
+ * @returns how many bytes came (0: the peer ended), or a negative errno (as {@link recv} and {@link sendv})
+ */
+export const recvv =
+  hot<(fd: number, buffer: Uint8Array, ranges: Ranges, count: number, flags: number) => number>('recvv');
+
+/**
+ * sendmsg(2) of `length` bytes of `buffer` from `start`, with descriptors (unix(7) `SCM_RIGHTS`), which stay open
+ * here. `MSG_NOSIGNAL` is always added.
+ * @param flags `MSG_*`
+ * @param descriptors the first `count` of them are sent; at most 253, more is -EINVAL
+ * @returns how many bytes went, or a negative errno; the descriptors go with the first byte
+ */
+export const sendmsg =
+  hot<
+    (
+      fd: number,
+      buffer: Uint8Array,
+      start: number,
+      length: number,
+      flags: number,
+      descriptors: Int32Array,
+      count: number,
+    ) => number
+  >('sendmsg');
+
+/**
+ * recvmsg(2) into `length` bytes of `buffer` from `start`, with the descriptors that came with these bytes: the
+ * caller's from then on, and close-on-exec.
+ * @param flags `MSG_*`
+ * @param descriptors filled from its start, its rest with -1
+ * @returns how many bytes came (0: the peer ended), or a negative errno (-EMSGSIZE: more descriptors than there is
+ *   room for; the bytes are read, and all the descriptors closed)
+ */
+export const recvmsg =
+  hot<
+    (
+      fd: number,
+      buffer: Uint8Array,
+      start: number,
+      length: number,
+      flags: number,
+      descriptors: Int32Array,
+    ) => number
+  >('recvmsg');
 
 /**
  * accept4(2), close-on-exec.
@@ -37,6 +88,42 @@ export const sendv =
  * @returns a descriptor, or a negative errno
  */
 export const accept = hot<(fd: number, flags: number) => number>('accept');
+
+/**
+ * sendto(2) of `length` bytes of `buffer` from `start`. `MSG_NOSIGNAL` is always added.
+ * @param flags `MSG_*`
+ * @param address whither, as {@link encodeAddress} makes it
+ * @returns how many bytes went, or a negative errno
+ */
+export const sendto =
+  hot<
+    (
+      fd: number,
+      buffer: Uint8Array,
+      start: number,
+      length: number,
+      flags: number,
+      address: Uint8Array,
+    ) => number
+  >('sendto');
+
+/**
+ * recvfrom(2) into `length` bytes of `buffer` from `start`.
+ * @param flags `MSG_*`
+ * @param address filled with the sender's address, cut or followed by zeros; at most 128 bytes, else -EINVAL
+ * @returns how many bytes came, or a negative errno (-EAGAIN: none yet, on a non-blocking socket)
+ */
+export const recvfrom =
+  hot<
+    (
+      fd: number,
+      buffer: Uint8Array,
+      start: number,
+      length: number,
+      flags: number,
+      address: Uint8Array,
+    ) => number
+  >('recvfrom');
 
 /** shutdown(2). @param how `SHUT_*` @returns 0 or a negative errno */
 export const shutdown = hot<(fd: number, how: number) => number>('shutdown');
@@ -57,7 +144,11 @@ const connectCall =
 const listenCall = hot<(fd: number, backlog: number) => number>('listen');
 const nameCall = hot<(fd: number, out: Uint8Array) => number>('getsockname');
 const peerCall = hot<(fd: number, out: Uint8Array) => number>('getpeername');
-const getOption = hot<(fd: number, level: number, name: number, out: Int32Array) => number>('getsockopt');
+const getOption =
+  hot<(fd: number, level: number, name: number, out: Int32Array | Uint8Array) => number>('getsockopt');
+const setOptionBytes =
+  hot<(fd: number, level: number, name: number, value: Uint8Array) => number>('setsockoptBytes');
+const localCid = hot<(fd: number) => number>('vsockLocalCid');
 const setOption = hot<(fd: number, level: number, name: number, value: number) => number>('setsockopt');
 
 /**
@@ -111,7 +202,7 @@ export function listen(fd: number, backlog: number): void {
 
 /**
  * getsockname(2): where this socket is. An unbound Unix socket has an empty path.
- * @throws SystemError (EAFNOSUPPORT: neither Unix nor IP)
+ * @throws SystemError (EAFNOSUPPORT: neither Unix nor IP nor vsock)
  */
 export function getsockname(fd: number): SocketAddress {
   return ask(nameCall, fd, 'getsockname');
@@ -119,7 +210,7 @@ export function getsockname(fd: number): SocketAddress {
 
 /**
  * getpeername(2): where the other end is.
- * @throws SystemError (ENOTCONN; EAFNOSUPPORT: neither Unix nor IP)
+ * @throws SystemError (ENOTCONN; EAFNOSUPPORT: neither Unix nor IP nor vsock)
  */
 export function getpeername(fd: number): SocketAddress {
   return ask(peerCall, fd, 'getpeername');
@@ -148,6 +239,33 @@ export function getsockopt(fd: number, level: number, name: number): number {
  */
 export function setsockopt(fd: number, level: number, name: number, value: number): void {
   check(setOption(fd, level, name, value), 'setsockopt');
+}
+
+/**
+ * getsockopt(2) of an option that is a structure.
+ * @param out where it is written
+ * @returns its size in bytes
+ * @throws SystemError
+ */
+export function getsockoptBytes(fd: number, level: number, name: number, out: Uint8Array): number {
+  return check(getOption(fd, level, name, out), 'getsockopt');
+}
+
+/**
+ * setsockopt(2) of an option that is a structure.
+ * @throws SystemError
+ */
+export function setsockoptBytes(fd: number, level: number, name: number, value: Uint8Array): void {
+  check(setOptionBytes(fd, level, name, value), 'setsockopt');
+}
+
+/**
+ * The context id of this machine (ioctl `IOCTL_VM_SOCKETS_GET_LOCAL_CID` of linux/vm_sockets.h); 0xffffffff: none.
+ * @param fd of /dev/vsock
+ * @throws SystemError
+ */
+export function vsockLocalCid(fd: number): number {
+  return check(localCid(fd), 'ioctl');
 }
 
 /** Who the process at the other end of a Unix socket was when it connected, or made the pair. */

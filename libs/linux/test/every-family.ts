@@ -20,6 +20,9 @@ const buffer = new Uint8Array(4096);
 const lock = new BigInt64Array(4);
 const ranges = Uint32Array.of(0, 10, 20, 10);
 const path = `/proc/self/fd/${fd}`;
+const one = new Uint8Array(BigUint64Array.of(1n).buffer);
+const events = new Uint32Array(8);
+const descriptors = new Int32Array(4);
 const attribute = Buffer.from('user.x');
 
 /** Each makes at least ten calls. */
@@ -100,6 +103,38 @@ const families: Record<string, () => unknown> = {
     linux.setsockopt(a, c.SOL_SOCKET, c.SO_PASSCRED, linux.getsockopt(a, c.SOL_SOCKET, c.SO_PASSCRED));
     linux.accept(a, 0);
     for (const end of linux.socketpair(c.AF_UNIX, c.SOCK_DGRAM)) linux.close(end);
+  },
+  descriptorPassing: () => {
+    const [from, to] = linux.socketpair(c.AF_UNIX, c.SOCK_STREAM);
+    for (let i = 0; i < 3; i++) {
+      linux.sendmsg(from, buffer, 0, 10, 0, Int32Array.of(fd, dir), 2);
+      linux.recvmsg(to, buffer, 0, 10, 0, descriptors.subarray(0, i + 1));
+      for (const each of descriptors) if (each >= 0) linux.close(each);
+      linux.sendv(from, buffer, Float64Array.of(0, 10), 1, 0);
+      linux.recvv(to, buffer, ranges, 1, 0);
+    }
+    linux.close(from);
+    linux.close(to);
+  },
+  readiness: () => {
+    const epoll = linux.epollCreate();
+    const event = linux.eventfd(0);
+    linux.epollControl(epoll, c.EPOLL_CTL_ADD, event, c.EPOLLIN, 1);
+    for (let i = 0; i < 2; i++) {
+      linux.write(event, one, 0, 8);
+      linux.epollWait(epoll, events, 0);
+      linux.read(event, buffer, 0, 8);
+    }
+    linux.close(event);
+    linux.close(epoll);
+  },
+  memory: () => {
+    for (let i = 0; i < 3; i++) {
+      const memory = linux.reserve(1 << 16);
+      linux.mmap(memory, 0, 4096, { fd, protection: c.PROT_READ });
+      linux.mmap(memory, 0, 4096, { fd: -1 });
+      linux.munmap(memory);
+    }
   },
   connections: () => {
     const server = linux.socket(c.AF_UNIX, c.SOCK_STREAM);
