@@ -10,6 +10,7 @@
 #include "constants.h"
 #include "descriptor.h"
 #include "epoll.h"
+#include "identity.h"
 #include "kernel.h"
 #include "memory.h"
 #include "socket.h"
@@ -131,6 +132,11 @@ const Entry calls[] = {
     DOES("vsockLocalCid", (int fd), vsock_local_cid(fd)),
     DOES("parseIp", (int family, path_t text, all out), parse_ip(family, text, out)),
     DOES("formatIp", (int family, all address, all out), format_ip(family, address, out)),
+
+    // Who the thread is
+    DOES("setfsuid", (u32 uid), set_file_id(SYS_setfsuid, uid)),
+    DOES("setfsgid", (u32 gid), set_file_id(SYS_setfsgid, gid)),
+    DOES("setThreadGroups", (all groups), set_thread_groups(groups)),
 
     // Confinement
     DOES("noNewPrivileges", (int on), set_no_new_privileges(on)),

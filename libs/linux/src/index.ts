@@ -43,6 +43,7 @@ export {
   truncate,
   write,
 } from './file.ts';
+export { setfsgid, setfsuid, setThreadGroups } from './identity.ts';
 export {
   LandlockFs,
   LandlockNet,

@@ -23,6 +23,7 @@ const path = `/proc/self/fd/${fd}`;
 const one = new Uint8Array(BigUint64Array.of(1n).buffer);
 const events = new Uint32Array(8);
 const descriptors = new Int32Array(4);
+const groups = Uint32Array.from(process.getgroups?.() ?? []);
 const attribute = Buffer.from('user.x');
 
 /** Each makes at least ten calls. */
@@ -90,6 +91,15 @@ const families: Record<string, () => unknown> = {
       linux.ofdGetLock(fd, c.F_RDLCK, 0, 0n, lock);
       linux.ofdSetLock(fd, c.F_UNLCK, 0, 0);
     }
+  },
+  identity: () => {
+    for (let i = 0; i < 4; i++) {
+      linux.setfsuid(process.getuid?.() ?? 0);
+      linux.setfsgid(process.getgid?.() ?? 0);
+      linux.setThreadGroups(groups);
+      linux.setThreadGroups(stat.subarray(0, 1));
+    }
+    linux.setThreadGroups(groups);
   },
   sockets: () => {
     linux.send(a, buffer, 0, 10, 0);
