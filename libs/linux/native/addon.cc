@@ -5,6 +5,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "call.h"
 #include "confine.h"
 #include "constants.h"
@@ -159,10 +160,15 @@ const Entry calls[] = {
          epoll_change(epoll, operation, fd, events, token)),
     DOES("epollWait", (int epoll, all out, int timeout), epoll_ready(epoll, out, timeout)),
 
+    // Calls in a thread of their own
+    {"asideStart", aside_start},
+    DOES("asideEnd", (const Aside& aside), aside_end(aside)),
+
     // Watches on the event loop
     {"watchOpen", watch_open},
     DOES("watchUpdate", (const Open& watch, int events), watch_update(watch, events)),
     DOES("watchRef", (const Open& watch, int on), watch_ref(watch, on)),
+    DOES("watchFd", (const Open& watch), watch_fd(watch)),
     DOES("watchClose", (const Open& watch), watch_close(watch)),
 };
 

@@ -127,6 +127,8 @@ inline int64_t watch_ref(const Open& open, int on) {
   return 0;
 }
 
+inline int64_t watch_fd(const Open& open) { return open.watch->fd; }
+
 inline int64_t watch_close(const Open& open) {
   watch_end(open.watch);
   return 0;

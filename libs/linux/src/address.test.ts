@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { addressText, decodeAddress, encodeAddress, type SocketAddress } from './address.ts';
 
 const port = fc.nat(0xffff);
+const u32 = fc.nat(0xffff_ffff);
 const text = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 100 })
   .filter((path) => !path.includes('\0') && Buffer.byteLength(path) <= 107);
@@ -10,6 +11,7 @@ const anyAddress: fc.Arbitrary<SocketAddress> = fc.oneof(
   text.map((path) => ({ family: 'unix', path }) as const),
   text.map((name) => ({ family: 'unix-abstract', name }) as const),
   fc.tuple(fc.ipV4(), port).map(([host, port]) => ({ family: 'inet', host, port }) as const),
+  fc.record({ family: fc.constant('vsock' as const), cid: u32, port: u32 }),
   fc.tuple(fc.uint8Array({ minLength: 16, maxLength: 16 }), port).map(([bytes, port]) => {
     const shape = Buffer.alloc(28);
     shape.set(encodeAddress({ family: 'inet6', host: '::', port }, 'bind'));
@@ -33,6 +35,7 @@ describe('socket addresses', () => {
     expect(hex({ family: 'unix-abstract', name: 'x' })).toBe('01000078');
     expect(hex({ family: 'inet', host: '127.0.0.1', port: 80 })).toBe('020000507f0000010000000000000000');
     const inet6 = `0a0000500000000020010db8${'00'.repeat(11)}0100000000`;
+    expect(hex({ family: 'vsock', cid: 3, port: 1024 })).toBe('28000000000400000300000000000000');
     expect(hex({ family: 'inet6', host: '2001:db8::1', port: 80 })).toBe(inet6);
   });
 
@@ -53,6 +56,8 @@ describe('socket addresses', () => {
       [{ family: 'inet', host: '127.0.0.1', port: 65_536 }, 'EINVAL'],
       [{ family: 'inet', host: '127.0.0.1', port: -1 }, 'EINVAL'],
       [{ family: 'inet', host: '127.0.0.1', port: 1.5 }, 'EINVAL'],
+      [{ family: 'vsock', cid: -1, port: 1 }, 'EINVAL'],
+      [{ family: 'vsock', cid: 3, port: 2 ** 32 }, 'EINVAL'],
     ];
     for (const [address, code] of bad) {
       const expected = expect.objectContaining({ code, syscall: 'connect', address: addressText(address) });

@@ -7,6 +7,7 @@ import { constants } from './constants.ts';
 import {
   close,
   dup,
+  dup3,
   getFlags,
   open,
   openat,
@@ -125,6 +126,17 @@ describe('reopen', () => {
     expect(reopen(-1, O_RDONLY)).toBe(-Errno.EBADF);
     expect(reopen(0x7fff_ffff, O_RDONLY)).toBe(-Errno.ENOENT);
   });
+});
+
+test('dup3 puts one descriptor in the place of another, not to be inherited', () => {
+  const [read, write] = pipe();
+  const place = open('/dev/null', O_RDONLY);
+  expect(dup3(write, place)).toBe(place);
+  expect(readlinkSync(`/proc/self/fd/${place}`)).toBe(readlinkSync(`/proc/self/fd/${write}`));
+  expect(inherited(place)).toBe(false);
+  expect(dup3(place, place)).toBe(-Errno.EINVAL);
+  expect(dup3(-1, place)).toBe(-Errno.EBADF);
+  for (const fd of [read, write, place]) close(fd);
 });
 
 test('close tells that a descriptor is not open', () => {

@@ -1,4 +1,5 @@
 export { decodeAddress, encodeAddress, type SocketAddress } from './address.ts';
+export { sendAside } from './aside.ts';
 export { type ConstantName, constants } from './constants.ts';
 export {
   close,

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { outside, test } from '../test/scratch-directory.ts';
-import type { SocketAddress } from './address.ts';
+import { decodeAddress, encodeAddress, type SocketAddress } from './address.ts';
 import { constants } from './constants.ts';
 import { close, getFlags } from './descriptor.ts';
 import { Errno, errnoCode } from './errno.ts';
@@ -14,19 +14,24 @@ import {
   getpeername,
   getsockname,
   getsockopt,
+  getsockoptBytes,
   listen,
   peerCredentials,
   poll,
   recv,
+  recvfrom,
   recvmsg,
   recvv,
   send,
   sendmsg,
+  sendto,
   sendv,
   setsockopt,
+  setsockoptBytes,
   shutdown,
   socket,
   socketpair,
+  vsockLocalCid,
 } from './socket.ts';
 
 const { AF_UNIX, AF_INET, AF_INET6, SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_NONBLOCK, O_NONBLOCK } =
@@ -317,6 +322,53 @@ test('options that are ints can be read and set', () => {
   expect(() => getsockopt(fd, SOL_SOCKET, 9999)).toThrow('ENOPROTOOPT: protocol not available, getsockopt');
   expect(() => setsockopt(fd, SOL_SOCKET, 9999, 1)).toThrow('ENOPROTOOPT');
   close(fd);
+});
+
+test('options that are structures can be read and set', () => {
+  const fd = socket(AF_INET, SOCK_DGRAM);
+  const SO_RCVTIMEO = 20; // struct timeval
+  const time = new BigInt64Array([5n, 0n]);
+  setsockoptBytes(fd, SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(time.buffer));
+  const out = new BigInt64Array(3);
+  expect(getsockoptBytes(fd, SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(out.buffer))).toBe(16);
+  expect([...out]).toEqual([5n, 0n, 0n]);
+  expect(() => setsockoptBytes(fd, SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(3))).toThrow('EINVAL');
+  expect(() => getsockoptBytes(fd, SOL_SOCKET, 9999, new Uint8Array(16))).toThrow('ENOPROTOOPT');
+  close(fd);
+});
+
+describe('sendto and recvfrom', () => {
+  test('send a message to an address, and tell where one came from', () => {
+    const names = ['a', 'b'].map((end) => `vm-tools-datagram-${process.pid}-${end}`);
+    const ends = names.map((name) => {
+      const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK);
+      bind(fd, { family: 'unix-abstract', name });
+      return fd;
+    });
+    const [a = -1, b = -1] = ends;
+    const to = encodeAddress({ family: 'unix-abstract', name: String(names[1]) }, 'sendto');
+    const from = Buffer.alloc(128, 1);
+    const buffer = Buffer.alloc(8);
+    expect(sendto(a, Buffer.from('xhello'), 1, 5, 0, to)).toBe(5);
+    expect(recvfrom(b, buffer, 1, 7, 0, from)).toBe(5);
+    expect(buffer.toString('latin1')).toBe('\0hello\0\0');
+    const size = from.indexOf(0, 3);
+    expect(decodeAddress(from.subarray(0, size), 'recvfrom')).toEqual({
+      family: 'unix-abstract',
+      name: names[0],
+    });
+    expect(from.subarray(size).every((byte) => byte === 0)).toBe(true);
+    expect(recvfrom(b, buffer, 0, 8, 0, from)).toBe(-Errno.EAGAIN);
+    expect(recvfrom(b, buffer, 1, 8, 0, from)).toBe(-Errno.EFAULT);
+    expect(recvfrom(b, buffer, 0, 8, 0, new Uint8Array(129))).toBe(-Errno.EINVAL);
+    for (const fd of ends) close(fd);
+    expect(sendto(-1, buffer, 0, 1, 0, to)).toBe(-Errno.EBADF);
+  });
+});
+
+test('the context id is asked of nothing but /dev/vsock', () => {
+  expect(() => vsockLocalCid(-1)).toThrow('EBADF: bad file descriptor, ioctl');
+  withPair((a) => expect(() => vsockLocalCid(a)).toThrow('ENOTTY'));
 });
 
 test('the kernel vouches for who is at the other end', () => {

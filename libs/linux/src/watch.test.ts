@@ -54,6 +54,20 @@ const test = base.extend<{ ends: Ends }>({
 const say = (fd: number, text: string) => send(fd, Buffer.from(text), 0, text.length, 0);
 
 describe('a watch', () => {
+  test('has a duplicate that lives as long as it does', async ({ ends: { a, b, watchA } }) => {
+    const { watch, next } = watchA({ readable: true });
+    const { fd } = watch;
+    expect(fd).not.toBe(a);
+    const seen = next();
+    say(b, 'hello');
+    await seen;
+    expect(recv(fd, Buffer.alloc(5), 0, 5, 0)).toBe(5);
+    watch.close();
+    expect(watch.fd).toBe(-1);
+    expect(() => getFlags(fd)).toThrow('EBADF');
+    expect(getFlags(a) & O_NONBLOCK).toBe(O_NONBLOCK);
+  });
+
   test('calls when there is something to read, and not before', async ({ ends: { b, watchA } }) => {
     const { next, calls } = watchA({ readable: true });
     for (let i = 0; i < 5; i++) await turn();

@@ -28,6 +28,7 @@ const watchOpen =
   hot<(fd: number, events: number, callback: (events: number) => void) => NativeWatch | number>('watchOpen');
 const watchUpdate = hot<(watch: NativeWatch, events: number) => number>('watchUpdate');
 const watchRef = hot<(watch: NativeWatch, on: number) => number>('watchRef');
+const watchFd = hot<(watch: NativeWatch) => number>('watchFd');
 const watchClose = hot<(watch: NativeWatch) => number>('watchClose');
 
 /**
@@ -38,7 +39,7 @@ function bits({ readable = false, writable = false }: WatchInterest): number {
   return (readable ? READABLE | DISCONNECT : 0) | (writable ? WRITABLE : 0);
 }
 
-/** A descriptor that the event loop watches; see {@link watch}. Owns no descriptor. */
+/** A descriptor that the event loop watches; see {@link watch}. Owns nothing but its duplicate of it. */
 export class Watch implements Disposable {
   #native: NativeWatch | undefined;
 
@@ -75,6 +76,14 @@ export class Watch implements Disposable {
   unref(): this {
     if (this.#native !== undefined) watchRef(this.#native, 0);
     return this;
+  }
+
+  /**
+   * The duplicate that it watches, -1 once closed. Who closes the original and goes on with this one has a descriptor that is
+   * closed with the watch, and with the thread however that ends.
+   */
+  get fd(): number {
+    return this.#native === undefined ? -1 : watchFd(this.#native);
   }
 
   /** Ends the watch: the callback is not called any more. Once is enough, twice does no harm. */
