@@ -35,6 +35,15 @@ export class Name {
     return at !== -1 && at < this.start + this.length;
   }
 
+  /** Whether it has the same bytes. */
+  equals(other: Name): boolean {
+    if (this.length !== other.length) return false;
+    for (let i = 0; i < this.length; i++) {
+      if (this.bytes[this.start + i] !== other.bytes[other.start + i]) return false;
+    }
+    return true;
+  }
+
   /** Whether it can name a directory entry: not empty, not `.` or `..`, no `/`, no NUL. */
   isEntryName(): boolean {
     const { bytes, start, length } = this;

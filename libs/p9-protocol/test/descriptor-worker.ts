@@ -1,6 +1,7 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { FileSystem } from '../src/filesystem.ts';
-import { HostFileSystem, type HostFileSystemOptions } from '../src/host/host-file-system.ts';
+import { HostFileSystem } from '../src/host/host-file-system.ts';
+import type { HostFileSystemOptions } from '../src/host/host-options.ts';
 import { serveDescriptor } from '../src/host/serve-descriptor.ts';
 import { promised } from './promised.ts';
 

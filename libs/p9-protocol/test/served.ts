@@ -1,10 +1,11 @@
 import { Socket } from 'node:net';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { close, constants, socketpair } from '@vm-tools/linux';
-import { Client } from '../src/client/client.ts';
+import { type AttachOptions, Client } from '../src/client/client.ts';
 import type { RemoteNode } from '../src/client/remote-node.ts';
 import type { FileSystem } from '../src/filesystem.ts';
-import { HostFileSystem, type HostFileSystemOptions } from '../src/host/host-file-system.ts';
+import { HostFileSystem } from '../src/host/host-file-system.ts';
+import type { HostFileSystemOptions } from '../src/host/host-options.ts';
 import { servePolled } from '../src/host/serve-polled.ts';
 import { serveThreaded } from '../src/host/serve-threaded.ts';
 import type { Connection, ConnectionEnd } from '../src/server/connection.ts';
@@ -79,11 +80,11 @@ export function serveHost(
 export async function serveHostToClient(
   transport: Transport,
   options: HostFileSystemOptions,
-  { msize, ...more }: ServeOptions & { msize?: number } = {},
+  { msize, attach, ...more }: ServeOptions & { msize?: number; attach?: AttachOptions } = {},
 ): Promise<ServedClient> {
   const served = serveHost(transport, options, more);
   const client = await Client.connect({ stream: served.socket, ...(msize === undefined ? {} : { msize }) });
-  return { ...served, client, root: await client.attach() };
+  return { ...served, client, root: await client.attach(attach) };
 }
 
 async function hangUp(socket: Socket, connection: Pick<Connection, 'ended'>): Promise<void> {

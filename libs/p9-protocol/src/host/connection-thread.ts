@@ -2,7 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { FileSystem } from '../filesystem.ts';
 import type { ConnectionEnd } from '../server/connection.ts';
 import type { ServerOptions } from '../server/session.ts';
-import { HostFileSystem, type HostFileSystemOptions } from './host-file-system.ts';
+import { HostFileSystem } from './host-file-system.ts';
+import type { HostFileSystemOptions } from './host-options.ts';
 import { serveDescriptor } from './serve-descriptor.ts';
 import { servePolled } from './serve-polled.ts';
 

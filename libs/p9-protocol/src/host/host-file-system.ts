@@ -3,11 +3,9 @@ import {
   close,
   constants,
   fstat,
-  fstatfs,
   linkat,
   mkdirat,
   mknodat,
-  open,
   openat,
   pread,
   pwrite,
@@ -15,8 +13,6 @@ import {
   removexattr,
   renameat2,
   reopen,
-  STATFS_WORDS,
-  StatFs,
   setxattr,
   statx,
   symlinkat,
@@ -37,36 +33,29 @@ import type { Attributes } from '../server/attributes.ts';
 import type { DirectoryEntries } from '../server/directory-entries.ts';
 import { GetattrMask, OpenFlags, UNLINK_DIRECTORY } from '../wire/flags.ts';
 import { Qid } from '../wire/qid.ts';
+import { actAsUsers } from './acting.ts';
+import { CaseFolding } from './case-folding.ts';
 import { changeAttributes, writeAttributes } from './host-attributes.ts';
 import { DirectoryReader } from './host-directory.ts';
 import { HostLocks, type LockableFile } from './host-lock.ts';
-import { type HostNode, HostNodeTree } from './host-node.ts';
+import { type HostNode, HostNodeTree, isSameFile } from './host-node.ts';
+import type { HostFileSystemOptions } from './host-options.ts';
+import { statusOf } from './host-statfs.ts';
+import { type HostUser, squashedUser, userNamed } from './host-users.ts';
 import { readXattr, readXattrNames } from './host-xattr.ts';
 import { IdMap } from './id-map.ts';
+import { Identities } from './identities.ts';
 import { NewFiles } from './new-files.ts';
 import { hostOpenFlags, opensForWriting } from './open-flags.ts';
 import { procPath } from './proc-path.ts';
+import { openRoots } from './roots.ts';
 
 const { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, O_CREAT, O_EXCL, O_NOFOLLOW, O_PATH } = constants;
 const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } = constants;
 const PERMISSIONS = 0o7777;
+/** "None is named", of n_uname. */
+const NO_ID = 0xffffffff;
 const NO_NAME = new Uint8Array(0);
-
-export interface HostFileSystemOptions {
-  /** The directory that is served. Symlinks in this path are followed, below it none is. */
-  root: string;
-  /** Whatever would change something is answered EROFS. */
-  readOnly?: boolean;
-  /** User ids, host to client; others are the same on both sides. */
-  uidMap?: ReadonlyMap<number, number>;
-  /** Group ids, likewise. */
-  gidMap?: ReadonlyMap<number, number>;
-  /**
-   * Let clients make device nodes. Off: EPERM, since a node made by a guest is a door to a device of the host for whoever on the
-   * host may open it. Without it FIFOs and sockets can be made all the same.
-   */
-  deviceNodes?: boolean;
-}
 
 /** An open file of the host. */
 export class HostFile implements LockableFile {
@@ -83,11 +72,11 @@ export class HostFile implements LockableFile {
 const SPARE_FILES = 1024;
 
 /**
- * Passes a directory of the host through, with the server's own rights. Everything is reached by descriptor, one
+ * Passes directories of the host through, with the server's own rights or those of its users. Everything is reached by descriptor, one
  * component at a time, without following symlinks: nothing outside the root is reached. Only regular files and
  * directories are ever opened; devices, FIFOs and sockets are the client's kernel's business.
  *
- * All methods but `fsync` answer at once.
+ * All methods but `fsync` answer at once. That cannot be taken back either: its Rflush waits for the disk.
  */
 export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   readonly #tree: HostNodeTree;
@@ -98,17 +87,32 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   readonly #newFiles: NewFiles;
   readonly #directories = new DirectoryReader();
   readonly #locks = new HostLocks();
-  readonly #statfs = new Uint32Array(STATFS_WORDS);
+  /** The roots' places in the tree by their anames; undefined: there is one, of any. */
+  readonly #exports: ReadonlyMap<string, number> | undefined;
+  readonly #users: ReadonlyMap<number, HostUser> | undefined;
+  readonly #folding: CaseFolding | undefined;
   readonly #spareFiles: HostFile[] = [];
 
-  /** @throws a system error (`code`, `path`) when the root cannot be opened, RangeError for an ambiguous id map */
+  /**
+   * @throws a system error (`code`, `path`) when a root cannot be opened; RangeError for an ambiguous id map or no root; P9Error EPERM when only root may
+   * do what is asked
+   */
   constructor(options: HostFileSystemOptions) {
-    this.#uids = new IdMap(options.uidMap);
-    this.#gids = new IdMap(options.gidMap);
+    const { root, squash, actAs } = options;
+    this.#uids = new IdMap(options.uidMap, squash?.uid);
+    this.#gids = new IdMap(options.gidMap, squash?.gid);
     this.#readOnly = options.readOnly ?? false;
     this.#deviceNodes = options.deviceNodes ?? false;
-    this.#newFiles = new NewFiles(this.#uids, this.#gids);
-    this.#tree = new HostNodeTree(open(options.root, O_PATH | constants.O_DIRECTORY));
+    this.#newFiles = new NewFiles(this.#gids);
+    this.#folding = options.ignoreCase ? new CaseFolding() : undefined;
+    if (actAs !== undefined) {
+      this.#users = squash === undefined ? actAs : new Map([[squash.uid, squashedUser(squash, actAs)]]);
+      actAsUsers(this, new Identities(this.#users));
+    }
+    const roots = typeof root === 'string' ? new Map([['', root]]) : root;
+    this.#exports =
+      roots.size > 1 ? new Map([...roots.keys()].map((aname, index) => [aname, index])) : undefined;
+    this.#tree = new HostNodeTree(openRoots(roots));
   }
 
   /** Lets the root go; to be called when no session uses the filesystem any more. */
@@ -117,12 +121,26 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   }
 
   /** The root, for a user to whom new files are given where the server may do that. */
-  attach({ nUname }: Pick<AttachRequest, 'nUname'>): HostNode | number {
-    return this.#tree.attach(nUname);
+  attach({ nUname, uname, aname = '' }: Partial<AttachRequest>): HostNode | number {
+    const index = this.#exports === undefined ? 0 : this.#exports.get(aname);
+    if (index === undefined) return -Errno.ENOENT;
+    let user = this.#uids.toHost(nUname ?? NO_ID);
+    if (this.#users !== undefined) {
+      if (user === NO_ID) user = userNamed(this.#users, uname) ?? NO_ID;
+      if (!this.#users.has(user)) return -Errno.EACCES;
+    }
+    return this.#tree.attach(index, user);
   }
 
   walk(directory: HostNode, name: Name): HostNode | number {
-    return this.#tree.walk(directory, name);
+    return this.#tree.walk(directory, this.#folding === undefined ? name : this.#actual(directory, name));
+  }
+
+  /** The name that a directory has for what is asked for. */
+  #actual(directory: HostNode, name: Name): Name {
+    if (this.#folding === undefined) return name;
+    const at = this.#tree.descriptor(directory);
+    return at < 0 ? name : this.#folding.find(at, name);
   }
 
   retain(node: HostNode): void {
@@ -159,20 +177,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   statfs(node: HostNode): FileSystemStatus | number {
     const fd = this.#tree.descriptor(node);
     if (fd < 0) return fd;
-    const words = this.#statfs;
-    const failed = fstatfs(fd, words);
-    if (failed < 0) return failed;
-    return {
-      type: words[StatFs.type] as number,
-      blockSize: words[StatFs.bsize] as number,
-      blocks: wide(words, StatFs.blocks),
-      freeBlocks: wide(words, StatFs.bfree),
-      availableBlocks: wide(words, StatFs.bavail),
-      files: wide(words, StatFs.files),
-      freeFiles: wide(words, StatFs.ffree),
-      id: wide(words, StatFs.fsid),
-      nameLength: words[StatFs.namelen] as number,
-    };
+    return statusOf(fd);
   }
 
   readlink(node: HostNode, buffer: Uint8Array, start: number, capacity: number): number {
@@ -263,6 +268,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     if (this.#readOnly) return -Errno.EROFS;
     const at = this.#tree.descriptor(directory);
     if (at < 0) return at;
+    name = this.#actual(directory, name);
     const exclusively = hostOpenFlags(flags) | O_CREAT | O_EXCL | O_NOFOLLOW;
     let fd = openat(at, name.bytes, name.start, name.length, exclusively, mode & PERMISSIONS);
     if (this.#tree.relieve(fd)) {
@@ -296,6 +302,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     if (this.#readOnly) return -Errno.EROFS;
     const at = this.#tree.descriptor(directory);
     if (at < 0) return at;
+    name = this.#actual(directory, name);
     const failed = mkdirat(at, name.bytes, name.start, name.length, mode & PERMISSIONS);
     return failed < 0 ? failed : this.#qidOfNew(at, directory.user, name, mode, gid);
   }
@@ -304,6 +311,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     if (this.#readOnly) return -Errno.EROFS;
     const at = this.#tree.descriptor(directory);
     if (at < 0) return at;
+    name = this.#actual(directory, name);
     const { bytes, start, length } = target;
     const failed = symlinkat(bytes, start, length, at, name.bytes, name.start, name.length);
     return failed < 0 ? failed : this.#qidOfNew(at, directory.user, name, undefined, gid);
@@ -326,6 +334,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     }
     const at = this.#tree.descriptor(directory);
     if (at < 0) return at;
+    name = this.#actual(directory, name);
     const failed = mknodat(
       at,
       name.bytes,
@@ -344,6 +353,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     if (fd < 0) return fd;
     const at = this.#tree.descriptor(directory);
     if (at < 0) return at;
+    name = this.#actual(directory, name);
     // AT_EMPTY_PATH would take CAP_DAC_READ_SEARCH; the link in /proc leads to the very file, also if that is a symlink.
     const path = Buffer.from(procPath(fd));
     return linkat(AT_FDCWD, path, 0, path.length, at, name.bytes, name.start, name.length, AT_SYMLINK_FOLLOW);
@@ -351,6 +361,13 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
 
   renameat(oldDirectory: HostNode, oldName: Name, newDirectory: HostNode, newName: Name): number {
     if (this.#readOnly) return -Errno.EROFS;
+    if (this.#folding !== undefined) {
+      oldName = this.#actual(oldDirectory, oldName);
+      const there = this.#actual(newDirectory, newName);
+      // A name that is found by itself only is to get letters of another case.
+      const isItself = isSameFile(oldDirectory, newDirectory) && there.equals(oldName);
+      if (!isItself) newName = there;
+    }
     const from = this.#tree.descriptor(oldDirectory);
     if (from < 0) return from;
     const to = this.#tree.descriptor(newDirectory);
@@ -380,6 +397,7 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     if ((flags & ~UNLINK_DIRECTORY) !== 0) return -Errno.EINVAL;
     const at = this.#tree.descriptor(directory);
     if (at < 0) return at;
+    name = this.#actual(directory, name);
     return unlinkat(at, name.bytes, name.start, name.length, flags === 0 ? 0 : constants.AT_REMOVEDIR);
   }
 
@@ -452,8 +470,4 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     this.#tree.fillQid(qid);
     return qid;
   }
-}
-
-function wide(words: Uint32Array, index: number): bigint {
-  return (BigInt(words[index + 1] as number) << 32n) | BigInt(words[index] as number);
 }

@@ -27,7 +27,7 @@ export class HostNode implements FileNode {
   /** When the file was made, as far as known (0: not): inode numbers are used again. Taken when the descriptor is given up. */
   birthSec = 0;
   birthNsec = 0;
-  /** The user that its session attached as (n_uname): who makes files here. */
+  /** The user of the host that its session attached as: who makes files here. */
   user = NO_USER;
   /** Fids that denote the node. */
   references = 0;
@@ -54,7 +54,7 @@ const SPARE_NODES = 4096;
 /** How many descriptors are given up at a time. */
 const RELIEF = 256;
 
-function isSameFile(a: HostNode, b: HostNode): boolean {
+export function isSameFile(a: HostNode, b: HostNode): boolean {
   return (
     a.inodeLow === b.inodeLow &&
     a.inodeHigh === b.inodeHigh &&
@@ -69,13 +69,13 @@ function isName(name: Uint8Array, nameLength: number, { bytes, start, length }: 
   return true;
 }
 
-/** The nodes of one filesystem: from the root down to whatever fids denote. */
+/** The nodes of one filesystem: from its roots down to whatever fids denote. */
 export class HostNodeTree {
-  readonly root: HostNode;
+  readonly #roots: readonly HostNode[];
   /** The last fstat's words (`Stat` of @vm-tools/linux). */
   readonly stat = new Uint32Array(STAT_WORDS);
   readonly #spare: HostNode[] = [];
-  /** All nodes but the root, in no order. */
+  /** All nodes but the roots, in no order. */
   readonly #nodes: HostNode[] = [];
   /** The two nodes whose descriptors were asked for last: in use by the operation at hand. */
   #last: HostNode | undefined;
@@ -84,38 +84,49 @@ export class HostNodeTree {
   #ancestor: HostNode | undefined;
   /** Where `relieve` goes on. */
   #hand = 0;
+  /** The first root's. */
+  #device: { low: number; high: number } | undefined;
   readonly #deviceIndexes = new Map<string, number>();
 
-  /** @param fd an O_PATH descriptor of the root, owned from now on */
-  constructor(fd: number) {
+  /** @param fds O_PATH descriptors of the roots, owned from now on; at least one */
+  constructor(fds: readonly number[]) {
+    this.#roots = fds.map((fd) => this.#root(fd));
+  }
+
+  #root(fd: number): HostNode {
     const root = new HostNode();
     root.fd = fd;
     root.references = 1;
     const failed = fstat(fd, this.stat);
     if (failed < 0) throw new Error(`fstat of the root failed with errno ${-failed}`);
-    this.root = root;
+    // Before the first qid is made.
+    this.#device ??= { low: this.stat[Stat.dev] as number, high: this.stat[Stat.dev + 1] as number };
     this.identify(root);
+    return root;
   }
 
   close(): void {
-    if (this.root.fd >= 0) close(this.root.fd);
-    this.root.fd = -1;
+    for (const root of this.#roots) {
+      if (root.fd >= 0) close(root.fd);
+      root.fd = -1;
+    }
   }
 
-  /** The root, with one reference, for a session of a user; a negative errno if no descriptor is left for it. */
-  attach(user: number): HostNode | number {
+  /** The root of that number, with one reference, for a session of a user; a negative errno if no descriptor is left for it. */
+  attach(index: number, user: number): HostNode | number {
+    const root = this.#roots[index] as HostNode;
     if (user === NO_USER) {
-      this.root.references++;
-      return this.root;
+      root.references++;
+      return root;
     }
-    const node = this.walk(this.root, ITSELF);
+    const node = this.walk(root, ITSELF);
     if (typeof node !== 'number') node.user = user;
     return node;
   }
 
-  /** Whether the node is the root, of whatever user. */
+  /** Whether a session got the node by attaching. */
   isRoot(node: HostNode): boolean {
-    return isSameFile(node, this.root);
+    return node.parent === undefined || isSameFile(node, node.parent);
   }
 
   /** The entry `name` of a directory, with one reference; a negative errno if it is not there. */
@@ -195,12 +206,11 @@ export class HostNodeTree {
   }
 
   /**
-   * What keeps inode numbers of other devices below the root apart: the high 16 bits of a qid's path, 0 for the root's own
+   * What keeps inode numbers of other devices below the roots apart: the high 16 bits of a qid's path, 0 for the first root's own
    * device. (Inode numbers above 2^48 are rare enough.)
    */
   deviceBits(low: number, high: number): number {
-    const { root } = this;
-    if (low === root.deviceLow && high === root.deviceHigh) return 0;
+    if (low === this.#device?.low && high === this.#device.high) return 0;
     const key = `${high}:${low}`;
     let index = this.#deviceIndexes.get(key);
     if (index === undefined) {

@@ -1,4 +1,6 @@
-export { HostFileSystem, type HostFileSystemOptions } from './host-file-system.ts';
+export { HostFileSystem } from './host-file-system.ts';
+export type { HostFileSystemOptions } from './host-options.ts';
+export { type HostUser, hostUsers } from './host-users.ts';
 export { serveDescriptor } from './serve-descriptor.ts';
 export { servePolled } from './serve-polled.ts';
 export {

@@ -12,7 +12,7 @@ const SET_ID_BITS = 0o6000;
 
 /** What a client wants something to have that it makes. */
 export interface NewFile {
-  /** As attached (n_uname). */
+  /** Of the host; 0xffffffff for none. */
   user: number;
   /** Undefined: a symlink, which has none of its own. */
   mode: number | undefined;
@@ -21,14 +21,12 @@ export interface NewFile {
 
 /** Sees to it that new files have the owner, group and very mode that were asked for. */
 export class NewFiles {
-  readonly #uids: IdMap;
   readonly #gids: IdMap;
   readonly #umask = processUmask();
   /** Root gives files to users; for anyone else it would be a call in vain for each file that is made. */
   readonly #mayGiveAway = process.geteuid?.() === 0;
 
-  constructor(uids: IdMap, gids: IdMap) {
-    this.#uids = uids;
+  constructor(gids: IdMap) {
     this.#gids = gids;
   }
 
@@ -42,8 +40,8 @@ export class NewFiles {
   settle(fd: number, stat: Uint32Array, { user, mode, gid }: NewFile): number {
     const failed = fstat(fd, stat);
     if (failed < 0) return failed;
-    const owner = user === NO_ID || !this.#mayGiveAway ? NO_ID : this.#uids.toHost(user);
-    const group = gid === NO_ID ? NO_ID : this.#gids.toHost(gid);
+    const owner = this.#mayGiveAway ? user : NO_ID;
+    const group = this.#gids.toHost(gid);
     const isGiven =
       (owner !== NO_ID && owner !== stat[Stat.uid]) || (group !== NO_ID && group !== stat[Stat.gid]);
     if (isGiven) {
