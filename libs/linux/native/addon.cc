@@ -55,6 +55,8 @@ const Entry calls[] = {
     CALL("write", (int fd, buf from), write(fd, from.data, from.size)),
     ONCE("eventfd", (u32 initial, int flags), eventfd(initial, flags | EFD_CLOEXEC)),
     DOES("pipe", (all out), pair(out, [](int* fds) { return pipe2(fds, O_CLOEXEC); })),
+    CALL("setPipeSize", (int fd, int size), fcntl(fd, F_SETPIPE_SZ, size)),
+    CALL("splice", (int from, int to, i64 length, u32 flags), splice(from, nullptr, to, nullptr, length, flags)),
     ONCE("umask", (u32 mask), umask(mask)),
 
     // Files

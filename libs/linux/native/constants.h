@@ -84,6 +84,8 @@ inline constexpr Constant constants[] = {
     C(EPOLLHUP), C(EPOLLET),
     // eventfd(2)
     C(EFD_NONBLOCK), C(EFD_SEMAPHORE),
+    // splice(2)
+    C(SPLICE_F_MOVE), C(SPLICE_F_NONBLOCK), C(SPLICE_F_MORE),
     // mmap(2)
     C(PROT_READ), C(PROT_WRITE),
     // seccomp(2): what a filter sees as the architecture

@@ -138,6 +138,10 @@ const names = [
   // eventfd(2)
   'EFD_NONBLOCK',
   'EFD_SEMAPHORE',
+  // splice(2)
+  'SPLICE_F_MOVE',
+  'SPLICE_F_NONBLOCK',
+  'SPLICE_F_MORE',
   // mmap(2)
   'PROT_READ',
   'PROT_WRITE',

@@ -94,6 +94,7 @@ export {
   socketpair,
   vsockLocalCid,
 } from './socket.ts';
+export { setPipeSize, splice } from './splice.ts';
 export { fstat, fstatat, fstatfs, STAT_WORDS, STATFS_WORDS, Stat, StatFs, statx } from './stat.ts';
 export { type SystemCallName, systemCalls } from './system-calls.ts';
 export { type Watch, type WatchEvents, type WatchInterest, watch } from './watch.ts';

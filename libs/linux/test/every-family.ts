@@ -33,7 +33,10 @@ const families: Record<string, () => unknown> = {
     linux.close(linux.openatStat(dir, name, 0, 4, c.O_RDONLY, stat));
     linux.close(linux.reopen(dir, c.O_RDONLY));
     linux.close(linux.dup(linux.getFlags(fd) < 0 ? -1 : fd));
-    for (const end of linux.pipe()) linux.close(end);
+    const [from, to] = linux.pipe();
+    linux.setPipeSize(from, 4096);
+    linux.splice(from, to, 1, c.SPLICE_F_NONBLOCK);
+    for (const end of [from, to]) linux.close(end);
     linux.setNonblocking(a, true);
     linux.umask(linux.umask(0o22));
   },
