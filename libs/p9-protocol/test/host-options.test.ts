@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { constants, socketpair } from '@vm-tools/linux';
@@ -112,6 +112,39 @@ describe('id maps', () => {
       [2, 5],
     ]);
     expect(() => new HostFileSystem({ root: scratchDirectory(), uidMap })).toThrow(RangeError);
+  });
+});
+
+describe('clients that are all squashed to one user', () => {
+  const squash = { uid: 1234, gid: 5678 };
+
+  test('make files for that user and group, whoever they say they are, and give none away', async () => {
+    const path = scratchDirectory();
+    const { client } = await served({ root: path, squash, uidMap: new Map([[1234, 1000]]) });
+    for (const [index, who] of [{}, { nUname: 0 }, { nUname: 77 }, { uname: 'root' }].entries()) {
+      const tree = await client.attach(who);
+      for (const gid of [undefined, 0, 99]) {
+        const name = `${index}-${gid}`;
+        await tree.writeFile(name, utf8(''), { gid });
+        await tree.mkdir(`${name}-d`, { gid });
+        await tree.symlink('x', `${name}-l`, { gid });
+        await tree.setattr(name, { uid: 0, gid: 0 });
+        for (const made of [name, `${name}-d`, `${name}-l`]) {
+          const { uid, gid } = lstatSync(join(path, made));
+          expect([made, uid, gid]).toStrictEqual([made, 1234, 5678]);
+          // The map is the way back alone.
+          expect((await tree.getattr(made)).uid).toBe(1000);
+        }
+      }
+    }
+  });
+
+  test('see whose the files of others are', async () => {
+    const path = scratchDirectory();
+    writeFileSync(join(path, 'f'), '');
+    chownSync(join(path, 'f'), 44, 55);
+    const { uid, gid } = await (await served({ root: path, squash })).root.getattr('f');
+    expect([uid, gid]).toStrictEqual([44, 55]);
   });
 });
 

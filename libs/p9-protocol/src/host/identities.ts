@@ -1,6 +1,7 @@
 import { setfsgid, setfsuid, setThreadGroups } from '@vm-tools/linux';
 import { Errno, P9Error } from '../errno.ts';
 import type { HostUser } from './host-users.ts';
+import { processStatus } from './process-status.ts';
 
 /** Who a thread is to the kernel when it works with files. */
 interface Identity {
@@ -26,9 +27,13 @@ export class Identities {
       throw new P9Error('EPERM', `only root can act as its clients' users, not user ${uid}: leave actAs out`);
     }
     const gid = process.getegid?.() ?? 0;
-    this.#server = { uid, gid, groups: Uint32Array.from(process.getgroups?.() ?? []) };
-    for (const [number, { gid: own, groups }] of users) {
-      this.#users.set(number, { uid: number, gid: own, groups: Uint32Array.from(groups) });
+    // Not process.getgroups(), which adds the main group.
+    const groups = processStatus('Groups')
+      .split(' ')
+      .filter((id) => id !== '');
+    this.#server = { uid, gid, groups: Uint32Array.from(groups, Number) };
+    for (const [number, { gid: own, groups: theirs }] of users) {
+      this.#users.set(number, { uid: number, gid: own, groups: Uint32Array.from(theirs) });
     }
   }
 

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { chmod, constants, fchownat, fstat, Stat } from '@vm-tools/linux';
-import { Errno, P9Error } from '../errno.ts';
+import { Errno } from '../errno.ts';
 import type { IdMap } from './id-map.ts';
 import { procPath } from './proc-path.ts';
+import { processStatus } from './process-status.ts';
 
 const NO_NAME = new Uint8Array(0);
 /** "Leave this id as it is", of chown(2); "none is named", of n_uname and gid. */
@@ -22,7 +22,8 @@ export interface NewFile {
 /** Sees to it that new files have the owner, group and very mode that were asked for. */
 export class NewFiles {
   readonly #gids: IdMap;
-  readonly #umask = processUmask();
+  /** Read without setting it: it belongs to the whole process. */
+  readonly #umask = Number.parseInt(processStatus('Umask'), 8);
   /** Root gives files to users; for anyone else it would be a call in vain for each file that is made. */
   readonly #mayGiveAway = process.geteuid?.() === 0;
 
@@ -54,13 +55,4 @@ export class NewFiles {
     const lostBits = (wanted & this.#umask) !== 0 || (isGiven && (wanted & SET_ID_BITS) !== 0);
     return lostBits ? chmod(procPath(fd), wanted) : 0;
   }
-}
-
-/** The process's file mode creation mask, read without setting it: it belongs to the whole process. */
-function processUmask(): number {
-  const match = /^Umask:\s*([0-7]+)/m.exec(readFileSync('/proc/self/status', 'latin1'));
-  if (match?.[1] === undefined) {
-    throw new P9Error('EIO', '/proc/self/status has no line "Umask:"; is /proc mounted?');
-  }
-  return Number.parseInt(match[1], 8);
 }
