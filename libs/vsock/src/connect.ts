@@ -1,0 +1,94 @@
+import type { Socket } from 'node:net';
+import * as linux from '@vm-tools/linux';
+import { Cid, VSOCK_PORT_ANY, type VsockAddress } from './address.ts';
+import { type AdoptOptions, adopt, socketStyle } from './adoption.ts';
+import { withEnds } from './peer.ts';
+import { deadlineAfter, type Patience, ready } from './ready.ts';
+import { explained, VsockError } from './vsock-error.ts';
+import { setBufferSize, setConnectTimeout } from './vsock-options.ts';
+
+const { AF_VSOCK, SO_ERROR, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } = linux.constants;
+/** The kernel's own patience goes to whole jiffies, and is to end after ours. */
+const KERNEL_SLACK_MS = 1000;
+
+export const CONNECT_TIMEOUT_MS = 10_000;
+
+/** How a connection is made. */
+export interface WaitOptions {
+  /** Gives up connecting; a connection that is there is not touched any more. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that connecting may take; default 10,000; 0 as long as the kernel lets it. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface ConnectOptions extends WaitOptions, AdoptOptions {
+  /** A CID, or one of `Cid`. */
+  readonly cid: number;
+  readonly port: number;
+  /** Bytes that the connection buffers (`SO_VM_SOCKETS_BUFFER_SIZE`); default the kernel's, 262,144. */
+  readonly bufferSize?: number | undefined;
+}
+
+/**
+ * Connects to a port by AF_VSOCK. The socket is a genuine `net.Socket`.
+ * @throws VsockError ECONNRESET: nobody listens there; ENODEV: no way to that CID; ERR_VSOCK_UNAVAILABLE; ERR_VSOCK_TIMEOUT;
+ *   the reason of the signal
+ */
+export async function connect({ allowHalfOpen, onread, ...options }: ConnectOptions): Promise<Socket> {
+  await socketStyle();
+  const { cid, port } = options;
+  const fd = await connectDescriptor(SOCK_STREAM, options);
+  const { family: _, ...own } = linux.getsockname(fd);
+  const local: VsockAddress = { kind: 'vsock', cid: Cid.any, port: VSOCK_PORT_ANY, ...own };
+  return withEnds(adopt(fd, { allowHalfOpen, onread }), { kind: 'vsock', cid, port, by: 'kernel' }, local);
+}
+
+/** A connected AF_VSOCK descriptor, non-blocking. */
+export async function connectDescriptor(
+  type: number,
+  { cid, port, signal, timeoutMs = CONNECT_TIMEOUT_MS, bufferSize }: Omit<ConnectOptions, keyof AdoptOptions>,
+): Promise<number> {
+  signal?.throwIfAborted();
+  const address: VsockAddress = { kind: 'vsock', cid, port };
+  const patience: Patience = {
+    signal,
+    deadline: deadlineAfter(timeoutMs),
+    late: () =>
+      new VsockError({
+        code: 'ERR_VSOCK_TIMEOUT',
+        operation: 'connect to',
+        address,
+        problem: `not connected within ${timeoutMs} ms`,
+      }),
+  };
+  let fd = -1;
+  try {
+    fd = linux.socket(AF_VSOCK, type | SOCK_NONBLOCK);
+    if (bufferSize !== undefined) setBufferSize(fd, bufferSize);
+    if (timeoutMs > 0) setConnectTimeout(fd, timeoutMs + KERNEL_SLACK_MS);
+    await connected(fd, { family: 'vsock', cid, port }, patience);
+    return fd;
+  } catch (error) {
+    if (fd >= 0) linux.close(fd);
+    throw explained(error, 'connect to', address);
+  }
+}
+
+/** connect(2) without blocking, to its end. */
+export async function connected(fd: number, address: linux.SocketAddress, patience: Patience): Promise<void> {
+  if (!isUnderWay(fd, address)) return;
+  await ready(fd, { writable: true }, patience);
+  const errno = linux.getsockopt(fd, SOL_SOCKET, SO_ERROR);
+  if (errno !== 0) throw new linux.SystemError(errno, 'connect');
+}
+
+/** Begins to connect; false: it is done already. */
+function isUnderWay(fd: number, address: linux.SocketAddress): boolean {
+  try {
+    linux.connect(fd, address);
+    return false;
+  } catch (error) {
+    if ((error as linux.SystemError).code === 'EINPROGRESS') return true;
+    throw error;
+  }
+}
