@@ -36,6 +36,7 @@ using str = const Name&;
 using path_t = const Path&;
 using buf = const Buffer&;
 using all = const Bytes&;
+using stat_t = const StatRoom&;
 using wide = const Wide&;
 using u32 = uint32_t;
 using i64 = int64_t;
@@ -43,8 +44,9 @@ using i64 = int64_t;
 const Entry calls[] = {
     // Descriptors
     CALL("openat", (int dir, str name, int flags, u32 mode), openat(dir, name, flags | O_CLOEXEC, mode)),
-    DOES("openatStat", (int dir, str name, int flags, all out), open_and_stat(dir, name, flags, out)),
+    DOES("openatStat", (int dir, str name, int flags, stat_t out), open_and_stat(dir, name, flags, out)),
     DOES("reopen", (int fd, int flags), reopen(fd, flags)),
+    DOES("reopenIn", (int descriptors, int fd, int flags), reopen_in(descriptors, fd, flags)),
     ONCE("close", (int fd), close(fd)),
     CALL("dup", (int fd), fcntl(fd, F_DUPFD_CLOEXEC, 0)),
     DOES("dup3", (int fd, int onto), replace_descriptor(fd, onto)),
@@ -74,10 +76,10 @@ const Entry calls[] = {
          get_lock(fd, type, start, length, out)),
 
     // Metadata
-    DOES("fstat", (int fd, all out), stat_descriptor(fd, out)),
-    DOES("fstatat", (int dir, str name, int flags, all out), stat_name(dir, name, flags, out)),
-    DOES("statx", (int dir, str name, int flags, all out), statx_name(dir, name, flags, out)),
-    DOES("fstatfs", (int fd, all out), statfs_descriptor(fd, out)),
+    DOES("fstat", (int fd, stat_t out), stat_descriptor(fd, out)),
+    DOES("fstatat", (int dir, str name, int flags, stat_t out), stat_name(dir, name, flags, out)),
+    DOES("statx", (int dir, str name, int flags, stat_t out), statx_name(dir, name, flags, out)),
+    DOES("fstatfs", (int fd, const StatFsRoom& out), statfs_descriptor(fd, out)),
     CALL("fchownat", (int dir, str name, u32 uid, u32 gid, int flags), fchownat(dir, name, uid, gid, flags)),
     DOES("utimensat", (int dir, str name, i64 atime, i64 atimeNsec, i64 mtime, i64 mtimeNsec, int flags),
          set_times(dir, name, {{atime, atimeNsec}, {mtime, mtimeNsec}}, flags)),

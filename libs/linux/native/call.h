@@ -83,6 +83,22 @@ struct Part : Bytes {
   }
 };
 
+// A whole typed array that has room for `least` bytes, refused as the kernel refuses a bad address if it has not.
+template <size_t least>
+struct Room : Bytes {
+  // The element type, whose asking costs as much as the rest, is of no matter to an array of that many elements.
+  int read(napi_env env, const napi_value* argv) {
+    void* first;
+    if (napi_get_typedarray_info(env, argv[0], nullptr, &size, &first, nullptr, nullptr) != napi_ok) {
+      return -EINVAL;
+    }
+    data = static_cast<uint8_t*>(first);
+    if (size >= least) return 0;
+    if (int error = Bytes::read(env, argv)) return error;
+    return size >= least ? 0 : -EFAULT;
+  }
+};
+
 // Data to read or fill, refused as the kernel refuses a bad address.
 using Buffer = Part<-EFAULT>;
 

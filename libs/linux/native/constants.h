@@ -55,7 +55,7 @@ inline constexpr Constant constants[] = {
     // statx(2): bits of the mask word
     C(STATX_TYPE), C(STATX_MODE), C(STATX_NLINK), C(STATX_UID), C(STATX_GID), C(STATX_ATIME),
     C(STATX_MTIME), C(STATX_CTIME), C(STATX_INO), C(STATX_SIZE), C(STATX_BLOCKS), C(STATX_BASIC_STATS),
-    C(STATX_BTIME),
+    C(STATX_BTIME), C(STATX_MNT_ID),
     // fcntl(2): kinds of lock
     C(F_RDLCK), C(F_WRLCK), C(F_UNLCK),
     // lseek(2)

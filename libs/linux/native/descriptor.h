@@ -18,6 +18,14 @@ inline int64_t reopen(int fd, int flags) {
   return retry([&] { return open(path, flags | O_CLOEXEC); });
 }
 
+// The same where /proc/self/fd is open already: none of that path is walked.
+inline int64_t reopen_in(int descriptors, int fd, int flags) {
+  if (fd < 0) return -EBADF;
+  char name[16];
+  snprintf(name, sizeof(name), "%d", fd);
+  return retry([&] { return openat(descriptors, name, flags | O_CLOEXEC); });
+}
+
 inline int64_t set_nonblocking(int fd, int on) {
   const int64_t flags = once([&] { return fcntl(fd, F_GETFL); });
   if (flags < 0) return flags;

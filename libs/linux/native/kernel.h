@@ -33,6 +33,9 @@
 #define STATX_BASIC_STATS 0x7ff
 #define STATX_BTIME 0x800
 #endif
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x1000
+#endif
 
 namespace vm_linux {
 
@@ -50,7 +53,7 @@ struct KernelStatx {
   uint64_t ino, size, blocks, attributes_mask;
   KernelTime atime, btime, ctime, mtime;
   uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
-  uint64_t spare[14];
+  uint64_t mnt_id, spare[13];
 };
 static_assert(sizeof(KernelStatx) == 256);
 

@@ -57,6 +57,7 @@ const names = [
   'STATX_BLOCKS',
   'STATX_BASIC_STATS',
   'STATX_BTIME',
+  'STATX_MNT_ID',
   // fcntl(2): kinds of lock
   'F_RDLCK',
   'F_WRLCK',

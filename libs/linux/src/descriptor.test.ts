@@ -14,6 +14,7 @@ import {
   openatStat,
   pipe,
   reopen,
+  reopenIn,
   setNonblocking,
   umask,
 } from './descriptor.ts';
@@ -125,6 +126,24 @@ describe('reopen', () => {
     close(link);
     expect(reopen(-1, O_RDONLY)).toBe(-Errno.EBADF);
     expect(reopen(0x7fff_ffff, O_RDONLY)).toBe(-Errno.ENOENT);
+  });
+
+  test('does the same in a descriptor of /proc/self/fd', ({ directory }) => {
+    writeFileSync(join(directory.path, 'file'), 'content');
+    symlinkSync('target', join(directory.path, 'link'));
+    const descriptors = open('/proc/self/fd', O_PATH);
+    const path = openat(directory.fd, ...name('file'), O_PATH | O_NOFOLLOW, 0);
+    const link = openat(directory.fd, ...name('link'), O_PATH | O_NOFOLLOW, 0);
+    const buffer = Buffer.alloc(7);
+    const fd = reopenIn(descriptors, path, O_RDONLY);
+    expect(pread(fd, buffer, 0, 7, 0)).toBe(7);
+    expect(buffer.toString()).toBe('content');
+    expect(inherited(fd)).toBe(false);
+    expect(reopenIn(descriptors, link, O_RDONLY)).toBe(-Errno.ELOOP);
+    expect(reopenIn(descriptors, -1, O_RDONLY)).toBe(-Errno.EBADF);
+    expect(reopenIn(descriptors, 0x7fff_ffff, O_RDONLY)).toBe(-Errno.ENOENT);
+    expect(reopenIn(-1, path, O_RDONLY)).toBe(-Errno.EBADF);
+    for (const each of [fd, link, path, descriptors]) close(each);
   });
 });
 

@@ -16,7 +16,7 @@ export const openat =
 /**
  * openat(2) of something that is there, and fstat(2) of it, in one call: half the crossings of a walk.
  * @param flags `O_*` of {@link constants}; `O_CREAT` makes no sense here
- * @param stat filled as by `fstat`; at least `STAT_WORDS` words, else -EFAULT
+ * @param stat filled as by `fstat`
  * @returns a descriptor, or a negative errno of either call; then nothing is left open
  */
 export const openatStat =
@@ -27,7 +27,7 @@ export const openatStat =
       start: number,
       length: number,
       flags: number,
-      stat: Uint32Array,
+      stat: Uint32Array | Uint8Array,
     ) => number
   >('openatStat');
 
@@ -38,6 +38,13 @@ export const openatStat =
  * @returns a new descriptor, or a negative errno
  */
 export const reopen = hot<(fd: number, flags: number) => number>('reopen');
+
+/**
+ * {@link reopen}, at half its price.
+ * @param descriptors /proc/self/fd, opened by the same process (`O_PATH` will do)
+ * @returns a new descriptor, or a negative errno
+ */
+export const reopenIn = hot<(descriptors: number, fd: number, flags: number) => number>('reopenIn');
 
 /**
  * close(2). Never called twice: after -EINTR and -EIO, too, the descriptor is gone.

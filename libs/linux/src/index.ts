@@ -12,6 +12,7 @@ export {
   openatStat,
   pipe,
   reopen,
+  reopenIn,
   setCloseOnExec,
   setNonblocking,
   umask,

@@ -3,6 +3,7 @@ import {
   fstatSync,
   lstatSync,
   mkdirSync,
+  readFileSync,
   statfsSync,
   symlinkSync,
   utimesSync,
@@ -42,7 +43,7 @@ function floor(ns: bigint): bigint {
 }
 
 function decoded(words: Uint32Array) {
-  const { btimeSec, btimeNsec, mask, ...shared } = Stat;
+  const { btimeSec, btimeNsec, mask, mount, ...shared } = Stat;
   return Object.fromEntries(Object.entries(shared).map(([key, index]) => [key, u64(words, index)]));
 }
 
@@ -106,6 +107,35 @@ describe('fstat, fstatat and statx', () => {
     expect(birth).toBe(known ? fstatSync(directory.fd, { bigint: true }).birthtimeNs : 0n);
   });
 
+  test('fill an array of bytes likewise', ({ directory }) => {
+    const bytes = new Uint8Array(words.buffer);
+    writeFileSync(join(directory.path, 'file'), 'content');
+    const expected = fields(lstatSync(join(directory.path, 'file'), { bigint: true }));
+    const fd = open(join(directory.path, 'file'), O_PATH);
+    for (const call of [
+      () => fstat(fd, bytes),
+      () => fstatat(directory.fd, ...name('file'), 0, bytes),
+      () => statx(directory.fd, ...name('file'), 0, bytes),
+    ]) {
+      words.fill(0xdead_beef);
+      expect(call()).toBe(0);
+      expect(decoded(words)).toEqual(expected);
+    }
+    close(fd);
+  });
+
+  test('statx tells mounts apart', ({ directory }) => {
+    const mountOf = (path: string) => {
+      expect(statx(AT_FDCWD, ...name(path), 0, words)).toBe(0);
+      expect(Number(u64(words, Stat.mask)) & constants.STATX_MNT_ID).toBe(constants.STATX_MNT_ID);
+      return u64(words, Stat.mount);
+    };
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+    const proc = mounts.split('\n').findLast((line) => line.split(' ')[4] === '/proc');
+    expect(String(mountOf('/proc'))).toBe(proc?.split(' ')[0]);
+    expect(mountOf('/proc/sys')).not.toBe(mountOf(directory.path));
+  });
+
   test('give a negative errno', ({ directory }) => {
     expect(fstat(-1, words)).toBe(-Errno.EBADF);
     for (const call of [fstatat, statx]) {
@@ -122,6 +152,7 @@ describe('fstat, fstatat and statx', () => {
     }
     const asBytes = new Uint8Array(STAT_WORDS) as unknown as Uint32Array;
     expect(fstat(directory.fd, asBytes)).toBe(-Errno.EFAULT);
+    expect(fstat(directory.fd, new Uint8Array(4 * STAT_WORDS - 1))).toBe(-Errno.EFAULT);
   });
 
   test.for(refused)('refuse the name %#', ([bytes, start, length, code], { directory }) => {

@@ -1,11 +1,14 @@
 import { hot } from './addon.ts';
 
-/** The length that an array for {@link fstat}, {@link fstatat} and {@link statx} must have, in u32 words. */
+/**
+ * The length that an array for {@link fstat}, {@link fstatat} and {@link statx} must have, in u32 words. They take a `Uint8Array` on
+ * its buffer as well, and take that somewhat faster.
+ */
 export const STAT_WORDS = 40;
 
 /**
  * Where each field of a stat(2) is in the array: index of its low u32 word, the high one follows. `dev` and `rdev`
- * are encoded as Linux's dev_t. The last three are filled by {@link statx} alone.
+ * are encoded as Linux's dev_t. The last four are filled by {@link statx} alone.
  */
 export const Stat = {
   dev: 0,
@@ -29,6 +32,8 @@ export const Stat = {
   btimeNsec: 34,
   /** Which fields the filesystem has: `STATX_*`. */
   mask: 36,
+  /** Tells mounts apart, as long as they last; since Linux 5.8. */
+  mount: 38,
 } as const;
 
 /** The length that an array for {@link fstatfs} must have, in u32 words. */
@@ -55,7 +60,7 @@ export const StatFs = {
  * @param stat gets the fields at the indices of {@link Stat}; {@link STAT_WORDS} long
  * @returns 0 or a negative errno (-EFAULT: the array is too short)
  */
-export const fstat = hot<(fd: number, stat: Uint32Array) => number>('fstat');
+export const fstat = hot<(fd: number, stat: Uint32Array | Uint8Array) => number>('fstat');
 
 /**
  * fstatat(2) of `name` (bytes without NUL) below `dirfd`.
@@ -71,7 +76,7 @@ export const fstatat =
       start: number,
       length: number,
       flags: number,
-      stat: Uint32Array,
+      stat: Uint32Array | Uint8Array,
     ) => number
   >('fstatat');
 
@@ -90,7 +95,7 @@ export const statx =
       start: number,
       length: number,
       flags: number,
-      stat: Uint32Array,
+      stat: Uint32Array | Uint8Array,
     ) => number
   >('statx');
 

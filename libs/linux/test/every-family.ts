@@ -23,6 +23,7 @@ const path = `/proc/self/fd/${fd}`;
 const one = new Uint8Array(BigUint64Array.of(1n).buffer);
 const events = new Uint32Array(8);
 const descriptors = new Int32Array(4);
+const own = linux.open('/proc/self/fd', c.O_PATH);
 const groups = Uint32Array.from(process.getgroups?.() ?? []);
 const attribute = Buffer.from('user.x');
 
@@ -32,6 +33,7 @@ const families: Record<string, () => unknown> = {
     linux.close(linux.openat(dir, name, 0, 4, c.O_RDONLY, 0));
     linux.close(linux.openatStat(dir, name, 0, 4, c.O_RDONLY, stat));
     linux.close(linux.reopen(dir, c.O_RDONLY));
+    linux.close(linux.reopenIn(own, dir, c.O_RDONLY));
     linux.close(linux.dup(linux.getFlags(fd) < 0 ? -1 : fd));
     const [from, to] = linux.pipe();
     linux.setPipeSize(from, 4096);
