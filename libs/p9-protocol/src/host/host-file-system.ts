@@ -12,7 +12,6 @@ import {
   readlinkat,
   removexattr,
   renameat2,
-  reopen,
   setxattr,
   statx,
   symlinkat,
@@ -156,9 +155,9 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
   getattr(node: HostNode, mask: number, attributes: Attributes): number {
     const fd = this.#tree.descriptor(node);
     if (fd < 0) return fd;
-    const { stat } = this.#tree;
+    const { stat, statBytes } = this.#tree;
     const withBirth = (mask & GetattrMask.btime) !== 0;
-    const failed = withBirth ? statx(fd, NO_NAME, 0, 0, AT_EMPTY_PATH, stat) : fstat(fd, stat);
+    const failed = withBirth ? statx(fd, NO_NAME, 0, 0, AT_EMPTY_PATH, statBytes) : fstat(fd, statBytes);
     if (failed < 0) return failed;
     this.#tree.fillVersion(node.qid);
     writeAttributes(stat, attributes, withBirth, this.#uids, this.#gids);
@@ -195,8 +194,8 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
       return node.kind === S_IFLNK ? -Errno.ELOOP : -Errno.ENXIO;
     const path = this.#tree.descriptor(node);
     if (path < 0) return path;
-    let fd = reopen(path, hostOpenFlags(flags));
-    if (this.#tree.relieve(fd)) fd = reopen(path, hostOpenFlags(flags));
+    let fd = this.#tree.reopen(path, hostOpenFlags(flags));
+    if (this.#tree.relieve(fd)) fd = this.#tree.reopen(path, hostOpenFlags(flags));
     if (fd < 0) return fd === -Errno.EMFILE ? -Errno.ENFILE : fd;
     return this.#newFile(fd, node, flags);
   }
@@ -217,7 +216,8 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     const node = file.node as HostNode;
     node.openFiles--;
     // A node that was made with the file has no other descriptor. This fid is about to go, but further ones may need it.
-    if (node.fd === file.fd) node.fd = node.references > 1 ? Math.max(reopen(file.fd, O_PATH), -1) : -1;
+    if (node.fd === file.fd)
+      node.fd = node.references > 1 ? Math.max(this.#tree.reopen(file.fd, O_PATH), -1) : -1;
     close(file.fd);
     file.fd = -1;
     file.node = undefined;
@@ -398,7 +398,10 @@ export class HostFileSystem implements FileSystem<HostNode, HostFile> {
     const at = this.#tree.descriptor(directory);
     if (at < 0) return at;
     name = this.#actual(directory, name);
-    return unlinkat(at, name.bytes, name.start, name.length, flags === 0 ? 0 : constants.AT_REMOVEDIR);
+    if (flags === 0) return unlinkat(at, name.bytes, name.start, name.length, 0);
+    const failed = unlinkat(at, name.bytes, name.start, name.length, constants.AT_REMOVEDIR);
+    if (failed === 0) this.#tree.removed(directory, name);
+    return failed;
   }
 
   remove(node: HostNode): number {

@@ -1,8 +1,20 @@
-import { close, constants, fstat, openatStat, STAT_WORDS, Stat, statx } from '@vm-tools/linux';
+import {
+  close,
+  constants,
+  fstat,
+  openat,
+  openatStat,
+  reopen,
+  reopenIn,
+  STAT_WORDS,
+  Stat,
+  statx,
+} from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { FileNode } from '../filesystem.ts';
 import { Name } from '../name.ts';
 import { Qid, QidType } from '../wire/qid.ts';
+import { DirectoryCache } from './directory-cache.ts';
 
 const PATH_FLAGS = constants.O_PATH | constants.O_NOFOLLOW;
 const { S_IFMT, S_IFDIR, S_IFLNK } = constants;
@@ -49,6 +61,7 @@ export class HostNode implements FileNode {
 const NO_USER = 0xffffffff;
 /** Where a user's own node of the root is found again. */
 const ITSELF = Name.from('.');
+const DESCRIPTORS = Name.from('/proc/self/fd');
 /** Nodes kept for use again. */
 const SPARE_NODES = 4096;
 /** How many descriptors are given up at a time. */
@@ -74,6 +87,11 @@ export class HostNodeTree {
   readonly #roots: readonly HostNode[];
   /** The last fstat's words (`Stat` of @vm-tools/linux). */
   readonly stat = new Uint32Array(STAT_WORDS);
+  /** The same, for calls: they take bytes faster. */
+  readonly statBytes = new Uint8Array(this.stat.buffer);
+  /** /proc/self/fd; negative where there is none. */
+  readonly #descriptors: number;
+  readonly #directories: DirectoryCache;
   readonly #spare: HostNode[] = [];
   /** All nodes but the roots, in no order. */
   readonly #nodes: HostNode[] = [];
@@ -82,6 +100,7 @@ export class HostNodeTree {
   #beforeLast: HostNode | undefined;
   /** From where a node is being found again. */
   #ancestor: HostNode | undefined;
+  #isRelieving = false;
   /** Where `relieve` goes on. */
   #hand = 0;
   /** The first root's. */
@@ -91,13 +110,16 @@ export class HostNodeTree {
   /** @param fds O_PATH descriptors of the roots, owned from now on; at least one */
   constructor(fds: readonly number[]) {
     this.#roots = fds.map((fd) => this.#root(fd));
+    this.#directories = new DirectoryCache(this, this.#roots);
+    const { bytes, start, length } = DESCRIPTORS;
+    this.#descriptors = openat(constants.AT_FDCWD, bytes, start, length, constants.O_PATH, 0);
   }
 
   #root(fd: number): HostNode {
     const root = new HostNode();
     root.fd = fd;
     root.references = 1;
-    const failed = fstat(fd, this.stat);
+    const failed = fstat(fd, this.statBytes);
     if (failed < 0) throw new Error(`fstat of the root failed with errno ${-failed}`);
     // Before the first qid is made.
     this.#device ??= { low: this.stat[Stat.dev] as number, high: this.stat[Stat.dev + 1] as number };
@@ -106,10 +128,12 @@ export class HostNodeTree {
   }
 
   close(): void {
+    this.#directories.drop(() => true);
     for (const root of this.#roots) {
       if (root.fd >= 0) close(root.fd);
       root.fd = -1;
     }
+    if (this.#descriptors >= 0) close(this.#descriptors);
   }
 
   /** The root of that number, with one reference, for a session of a user; a negative errno if no descriptor is left for it. */
@@ -119,8 +143,10 @@ export class HostNodeTree {
       root.references++;
       return root;
     }
-    const node = this.walk(root, ITSELF);
-    if (typeof node !== 'number') node.user = user;
+    const fd = this.openPath(root.fd, ITSELF.bytes, ITSELF.start, ITSELF.length);
+    if (fd < 0) return fd;
+    const node = this.adopt(root, ITSELF, fd);
+    node.user = user;
     return node;
   }
 
@@ -133,15 +159,25 @@ export class HostNodeTree {
   walk(directory: HostNode, name: Name): HostNode | number {
     const at = this.descriptor(directory);
     if (at < 0) return at;
+    const known = this.#directories.find(directory, at, name);
+    if (known !== undefined) return known;
     const fd = this.openPath(at, name.bytes, name.start, name.length);
-    return fd < 0 ? fd : this.adopt(directory, name, fd);
+    if (fd < 0) return fd;
+    const node = this.adopt(directory, name, fd);
+    if (node.isDirectory) this.#directories.consider(node);
+    return node;
+  }
+
+  /** What a node's descriptor refers to, opened anew to read or write; a negative errno. */
+  reopen(fd: number, flags: number): number {
+    return this.#descriptors < 0 ? reopen(fd, flags) : reopenIn(this.#descriptors, fd, flags);
   }
 
   /** An O_PATH descriptor of a directory's entry, not following symlinks, its fstat in `stat`; or a negative errno. */
   openPath(directory: number, name: Uint8Array, start: number, length: number): number {
-    const { stat } = this;
-    let fd = openatStat(directory, name, start, length, PATH_FLAGS, stat);
-    if (fd < 0 && this.relieve(fd)) fd = openatStat(directory, name, start, length, PATH_FLAGS, stat);
+    const { statBytes } = this;
+    let fd = openatStat(directory, name, start, length, PATH_FLAGS, statBytes);
+    if (fd < 0 && this.relieve(fd)) fd = openatStat(directory, name, start, length, PATH_FLAGS, statBytes);
     // To a client the want of descriptors is the system's, not its own.
     return fd === -Errno.EMFILE ? -Errno.ENFILE : fd;
   }
@@ -227,6 +263,8 @@ export class HostNodeTree {
   release(node: HostNode): void {
     node.references--;
     this.#letGo(node);
+    // No session is left that could walk to them.
+    if (node.parent === undefined && node.references === 1) this.#dropBelow(node);
   }
 
   /** Closes what nobody holds: the descriptor when no fid does, the node when no other node does either. */
@@ -235,6 +273,7 @@ export class HostNodeTree {
     while (node !== undefined && node.references === 0) {
       if (node.fd >= 0) close(node.fd);
       node.fd = -1;
+      if (node.children > 0) this.#dropBelow(node);
       if (node.children > 0) return;
       const { parent }: HostNode = node;
       node.parent = undefined;
@@ -242,6 +281,14 @@ export class HostNodeTree {
       if (parent !== undefined) parent.children--;
       node = parent;
     }
+  }
+
+  /** Directories that are kept cannot be walked to any more when nobody holds their parent. */
+  #dropBelow(parent: HostNode): void {
+    // It must not be forgotten together with its last child.
+    parent.references++;
+    this.#directories.drop((node) => node.parent === parent && !(this.#isRelieving && this.#isInUse(node)));
+    parent.references--;
   }
 
   #forget(node: HostNode): void {
@@ -274,6 +321,13 @@ export class HostNodeTree {
     if (errno !== -Errno.EMFILE && errno !== -Errno.ENFILE) return false;
     const nodes = this.#nodes;
     let freed = 0;
+    this.#isRelieving = true;
+    this.#directories.drop((node) => {
+      if (this.#isInUse(node)) return false;
+      if (node.references === 1) freed++;
+      return true;
+    });
+    this.#isRelieving = false;
     // Twice around: the first time may find nothing but recent ones.
     for (let left = 2 * nodes.length; left > 0 && freed < RELIEF; left--) {
       this.#hand = (this.#hand + 1) % nodes.length;
@@ -292,8 +346,8 @@ export class HostNodeTree {
   }
 
   #noteBirth(node: HostNode): void {
-    const { stat } = this;
-    const failed = statx(node.fd, node.name, 0, 0, constants.AT_EMPTY_PATH, stat);
+    const { stat, statBytes } = this;
+    const failed = statx(node.fd, node.name, 0, 0, constants.AT_EMPTY_PATH, statBytes);
     const isKnown = failed === 0 && ((stat[Stat.mask] as number) & constants.STATX_BTIME) !== 0;
     node.birthSec = isKnown ? (stat[Stat.btimeSec] as number) : 0;
     node.birthNsec = isKnown ? (stat[Stat.btimeNsec] as number) : 0;
@@ -303,12 +357,18 @@ export class HostNodeTree {
     return node === this.#last || node === this.#beforeLast || node === this.#ancestor;
   }
 
+  /** After a directory has lost its name. */
+  removed(directory: HostNode, name: Name): void {
+    this.#directories.dropNamed(directory, name);
+  }
+
   /** After a rename: nodes that were reached by the old name are to be found by the new one. */
   renamed(oldDirectory: HostNode, oldName: Name, newDirectory: HostNode, newName: Name): void {
     const moved = this.#nodes.filter(
       ({ parent, name, nameLength }) =>
         parent !== undefined && isSameFile(parent, oldDirectory) && isName(name, nameLength, oldName),
     );
+    this.#directories.drop((node) => moved.includes(node));
     for (const node of moved) this.place(node, newDirectory, newName);
   }
 
@@ -327,7 +387,7 @@ export class HostNodeTree {
       const fd = this.openPath(at, step.name, 0, step.nameLength);
       if (at !== ancestor.fd) close(at);
       if (fd < 0) return fd;
-      const failed = statx(fd, step.name, 0, 0, constants.AT_EMPTY_PATH, this.stat);
+      const failed = statx(fd, step.name, 0, 0, constants.AT_EMPTY_PATH, this.statBytes);
       if (failed < 0 || !this.isSame(step) || !this.#isSameBirth(step)) {
         close(fd);
         return failed < 0 ? failed : -Errno.ESTALE;
