@@ -1,4 +1,4 @@
-export { type PassedSocket, passedSockets } from './activation.ts';
+export { type PassedSocket, passedSockets } from '@vm-tools/vsock';
 export { completionScript } from './completion.ts';
 export { ExitCode, ExitError, exitCodeOf, exitMeanings } from './exit-status.ts';
 export { helpText } from './help.ts';

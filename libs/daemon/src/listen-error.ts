@@ -43,7 +43,3 @@ export class ListenError extends ExitError {
     this.address = address;
   }
 }
-
-export function inUse(address: Address, facts: { remedy?: string; cause?: unknown } = {}): ListenError {
-  return new ListenError(address, { code: 'ERR_ADDRESS_IN_USE', problem: 'it is in use', ...facts });
-}

@@ -1,16 +1,8 @@
 import * as linux from '@vm-tools/linux';
-import type { Address } from '@vm-tools/vsock';
+import type { Address, SocketOptions } from '@vm-tools/vsock';
 
-export interface ListenOptions {
-  /** Of a Unix socket's file, exactly; default 0o600. */
-  readonly mode?: number;
-  /** The group that a Unix socket's file gets; for the mode 0o660. */
-  readonly gid?: number;
-  /** Allows TCP beyond loopback. Default false. */
-  readonly insecure?: boolean;
-  /** How many connections may wait to be accepted; default 512. */
-  readonly backlog?: number;
-}
+/** How a daemon listens. */
+export type ListenOptions = Pick<SocketOptions, 'mode' | 'gid' | 'insecure' | 'backlog'>;
 
 /** A listening stream socket: owns its descriptor, and the file of the Unix socket that it made. */
 export class Listener implements Disposable {

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import * as linux from '@vm-tools/linux';
-import { Cid, VSOCK_PORT_ANY, type VsockAddress } from './address.ts';
+import type { VsockAddress } from './address.ts';
 import { type AdoptOptions, adopt, socketStyle } from './adoption.ts';
+import { vsockAddress } from './listening.ts';
 import { withEnds } from './peer.ts';
 import { deadlineAfter, type Patience, ready } from './ready.ts';
 import { explained, VsockError } from './vsock-error.ts';
@@ -38,8 +39,7 @@ export async function connect({ allowHalfOpen, onread, ...options }: ConnectOpti
   await socketStyle();
   const { cid, port } = options;
   const fd = await connectDescriptor(SOCK_STREAM, options);
-  const { family: _, ...own } = linux.getsockname(fd);
-  const local: VsockAddress = { kind: 'vsock', cid: Cid.any, port: VSOCK_PORT_ANY, ...own };
+  const local = vsockAddress(linux.getsockname(fd));
   return withEnds(adopt(fd, { allowHalfOpen, onread }), { kind: 'vsock', cid, port, by: 'kernel' }, local);
 }
 

@@ -1,4 +1,5 @@
 export type { VsockServerOptions } from './accepting-server.ts';
+export { type PassedSocket, passedSockets } from './activation.ts';
 export type {
   Address,
   HybridAddress,
@@ -13,6 +14,12 @@ export type { AddressErrorCode } from './address-error.ts';
 export { AddressError } from './address-error.ts';
 export { type AdoptOptions, type SocketStyle, socketStyle } from './adoption.ts';
 export { type ConnectOptions, connect, type WaitOptions } from './connect.ts';
+export {
+  type Datagram,
+  type DatagramOptions,
+  type DatagramSocket,
+  openDatagramSocket,
+} from './datagram.ts';
 export { type DialOptions, dial, fromFd } from './dial.ts';
 export { dialWithRetry, type RetryOptions } from './dial-with-retry.ts';
 export { type Features, getLocalCid, vsockFeatures } from './features.ts';
@@ -22,6 +29,7 @@ export { type DescriptorEvents, type DescriptorListener, listenDescriptors } fro
 export type { SocketOptions } from './listen-options.ts';
 export type { Listening } from './listening.ts';
 export { isLoopback } from './loopback.ts';
+export type { MessageSocket } from './message-socket.ts';
 export { openListening } from './open-listening.ts';
 export type { AddressPurpose } from './parse-address.ts';
 export { parseAddress } from './parse-address.ts';
@@ -35,6 +43,13 @@ export {
   type UnixPeer,
   type VsockPeer,
 } from './peer.ts';
+export {
+  connectSeqpacket,
+  listenSeqpacket,
+  type SeqpacketConnectOptions,
+  type SeqpacketListener,
+  type SeqpacketListenOptions,
+} from './seqpacket.ts';
 export { createServer, type VsockListenOptions, type VsockServer } from './server.ts';
 export type { ListenOptions } from './sources.ts';
 export {

@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import * as linux from '@vm-tools/linux';
 import { type Address, Cid, type InheritedAddress } from './address.ts';
 import { refuseInsecure, type SocketOptions } from './listen-options.ts';
-import { BACKLOG, type Listening, listening } from './listening.ts';
+import { BACKLOG, type Listening, listening, vsockAddress } from './listening.ts';
 import { VsockError } from './vsock-error.ts';
 
 const { SO_ACCEPTCONN, SO_TYPE, SOCK_STREAM, SOL_SOCKET } = linux.constants;
@@ -25,14 +25,14 @@ export function openInherited(address: InheritedAddress, options: SocketOptions)
   }
   linux.setNonblocking(fd, true);
   linux.setCloseOnExec(fd, true);
-  return listening(fd, addressOf(name) ?? address);
+  return listening(fd, addressOf(name));
 }
 
 /** Of an inherited socket its own name says more than its number. */
-function addressOf(name: linux.SocketAddress): Address | undefined {
+function addressOf(name: linux.SocketAddress): Address {
   switch (name.family) {
     case 'vsock':
-      return { kind: 'vsock', cid: name.cid, port: name.port };
+      return vsockAddress(name);
     case 'unix':
       return { kind: 'unix', path: name.path };
     case 'unix-abstract':

@@ -1,7 +1,7 @@
 import * as linux from '@vm-tools/linux';
 import type { VsockAddress } from './address.ts';
 import type { SocketOptions } from './listen-options.ts';
-import { BACKLOG, type Listening, listening } from './listening.ts';
+import { BACKLOG, type Listening, listening, vsockAddress } from './listening.ts';
 import { explained } from './vsock-error.ts';
 import { setBufferSize } from './vsock-options.ts';
 
@@ -20,9 +20,7 @@ export function openVsock(
     if (bufferSize !== undefined) setBufferSize(fd, bufferSize);
     linux.bind(fd, { family: 'vsock', cid: address.cid, port: address.port });
     linux.listen(fd, backlog);
-    const name = linux.getsockname(fd);
-    const port = name.family === 'vsock' ? name.port : address.port;
-    return listening(fd, { ...address, port });
+    return listening(fd, vsockAddress(linux.getsockname(fd)));
   } catch (error) {
     if (fd >= 0) linux.close(fd);
     throw explained(error, 'listen on', address);

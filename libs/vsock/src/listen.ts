@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import { AcceptQueue } from './accept-queue.ts';
 import { AcceptingServer } from './accepting-server.ts';
 import { type Address, formatAddress } from './address.ts';
 import { type SocketStyle, socketStyle } from './adoption.ts';
@@ -52,11 +53,6 @@ export async function listen(
 /** Who waits to be taken has nobody yet to tell of an error: whoever takes it would get a closed socket, and gets the next. */
 const ignore = (): void => undefined;
 
-interface Waiting {
-  resolve(socket: Socket): void;
-  reject(error: Error): void;
-}
-
 /**
  * Connections of one address, which may be many sockets: AF_VSOCK and the directory of each VM. Connections that nobody takes
  * by event wait for `accept`.
@@ -65,8 +61,7 @@ export class Listener extends EventEmitter<ListenerEvents> implements AsyncDispo
   readonly #options: StreamListenOptions;
   readonly #style: SocketStyle;
   readonly #servers = new Map<number | undefined, SourceServer>();
-  readonly #accepted: Socket[] = [];
-  readonly #waiting = new Set<Waiting>();
+  readonly #queue = new AcceptQueue<Socket>((socket) => !socket.removeListener('error', ignore).destroyed);
   readonly #acceptCids: AcceptCids | undefined;
   #address: Address;
   #sources: Sources | undefined;
@@ -116,37 +111,12 @@ export class Listener extends EventEmitter<ListenerEvents> implements AsyncDispo
    * @throws VsockError ERR_CLOSED: it is closed, or becomes so; the reason of the signal
    */
   accept({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Socket> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason as Error);
-      const socket = this.#nextAccepted();
-      if (socket) return resolve(socket);
-      if (!this.#isOpen) return reject(this.#closed());
-      const aborted = () => {
-        this.#waiting.delete(waiting);
-        reject(signal?.reason as Error);
-      };
-      const settled = () => {
-        this.#waiting.delete(waiting);
-        signal?.removeEventListener('abort', aborted);
-      };
-      const waiting: Waiting = {
-        resolve: (next) => {
-          settled();
-          resolve(next);
-        },
-        reject: (error) => {
-          settled();
-          reject(error);
-        },
-      };
-      signal?.addEventListener('abort', aborted, { once: true });
-      this.#waiting.add(waiting);
-    });
+    return this.#queue.take(signal);
   }
 
   /** Every connection that no event has taken, until it is closed. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Socket, void, void> {
-    while (this.#isOpen || this.#accepted.length > 0) {
+    while (this.#isOpen) {
       try {
         yield await this.accept();
       } catch (error) {
@@ -166,8 +136,7 @@ export class Listener extends EventEmitter<ListenerEvents> implements AsyncDispo
     this.#options.signal?.removeEventListener('abort', this.#aborted);
     this.#sources?.vms?.close();
     for (const key of [...this.#servers.keys()]) this.#end(key);
-    for (const waiting of [...this.#waiting]) waiting.reject(this.#closed());
-    for (const socket of this.#accepted.splice(0)) socket.destroy();
+    for (const socket of this.#queue.close(() => this.#closed())) socket.destroy();
     this.emit('close');
   }
 
@@ -218,21 +187,8 @@ export class Listener extends EventEmitter<ListenerEvents> implements AsyncDispo
   }
 
   #take(socket: Socket): void {
-    if (this.listenerCount('connection') > 0) {
-      this.emit('connection', socket);
-      return;
-    }
-    const [waiting] = this.#waiting;
-    if (waiting) waiting.resolve(socket);
-    else this.#accepted.push(socket.on('error', ignore));
-  }
-
-  /** The first that waits and still is one. */
-  #nextAccepted(): Socket | undefined {
-    for (;;) {
-      const socket = this.#accepted.shift()?.removeListener('error', ignore);
-      if (!socket?.destroyed) return socket;
-    }
+    if (this.listenerCount('connection') > 0) this.emit('connection', socket);
+    else this.#queue.push(socket.on('error', ignore));
   }
 
   /** Nobody who listens for errors wants to end the process for one VM of many. */

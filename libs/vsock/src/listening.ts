@@ -1,5 +1,5 @@
 import * as linux from '@vm-tools/linux';
-import type { Address } from './address.ts';
+import type { Address, VsockAddress } from './address.ts';
 import type { Peer } from './peer.ts';
 
 /** How many connections may wait to be accepted. */
@@ -24,6 +24,12 @@ const nothing = (): void => undefined;
 /** A listening socket of a kind that the kernel names peers of. */
 export function listening(fd: number, address: Address, removeFile: () => void = nothing): Listening {
   return { fd, address, isVsock: address.kind === 'vsock', identify: kernelPeer, removeFile };
+}
+
+/** A name of AF_VSOCK as an address. */
+export function vsockAddress(name: linux.SocketAddress): VsockAddress {
+  if (name.family !== 'vsock') throw new TypeError(`this is a socket of ${name.family}, not of vsock`);
+  return { kind: 'vsock', cid: name.cid, port: name.port };
 }
 
 /** Who the kernel says is there. */
