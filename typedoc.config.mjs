@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Converter } from 'typedoc';
+import { Converter, OptionDefaults } from 'typedoc';
 import { publishedWorkspaces, repository } from './scripts/workspaces.ts';
 
 /** What users import, by the source file behind it: `libs/p9-protocol/src/host/index.ts` -> `@vm-tools/p9-protocol/host`. */
@@ -27,6 +27,8 @@ export default {
   basePath: '.',
   gitRevision: 'main',
   sourceLinkTemplate: 'https://github.com/vm-tools/vm-tools/blob/{gitRevision}/{path}#L{line}',
+  // What protoc-gen-es writes: the line of the .proto file.
+  blockTags: [...OptionDefaults.blockTags, '@generated'],
   treatWarningsAsErrors: true,
   plugin: [
     (app) => {
