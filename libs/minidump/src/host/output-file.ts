@@ -1,0 +1,28 @@
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+
+/** The file of the minidump, made when there is something to put into it, for nobody else to read. */
+export class OutputFile {
+  readonly #path: string | undefined;
+  #fd: number | undefined;
+
+  constructor(path: string | undefined) {
+    this.#path = path;
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.#fd === undefined) {
+      this.#fd = this.#path === undefined ? 1 : openSync(this.#path, 'w', 0o600);
+    }
+    for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
+  }
+
+  /** What is not whole must not be taken for a minidump. */
+  discard(): void {
+    if (this.#path !== undefined && this.#fd !== undefined) rmSync(this.#path, { force: true });
+  }
+
+  close(): void {
+    if (this.#fd !== undefined && this.#fd !== 1) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
