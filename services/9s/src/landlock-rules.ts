@@ -39,12 +39,19 @@ const SYSTEM_FILES: readonly (readonly [path: string, access: number])[] = [
   ['/dev/null', READ | Fs.WRITE_FILE],
 ];
 
+const USERS: typeof SYSTEM_FILES = [
+  ['/etc/passwd', READ],
+  ['/etc/group', READ],
+];
+
 export interface LandlockNeeds {
   /** What is served. */
-  readonly root: number;
+  readonly roots: readonly number[];
   readonly readOnly: boolean;
   /** /proc/self, which has to stay open: without a descriptor the kernel may forget the rule together with the inode. */
   readonly procSelf: number;
+  /** Whether it looks up users. */
+  readonly actAsUser: boolean;
   /** Directories of which 9s has to remove its sockets at the end. */
   readonly socketFolders: readonly string[];
 }
@@ -56,7 +63,7 @@ export interface LandlockRules {
 }
 
 /**
- * The rules that 9s lives under: the root as its mode needs, the files that Node.js and 9s themselves consist of, and nothing else.
+ * The rules that 9s lives under: what it serves as its mode needs, the files that Node.js and 9s themselves consist of, and nothing else.
  * TCP sockets can neither be bound nor connected, abstract sockets of others not be connected to, and no process outside gets a signal.
  *
  * @throws {Error} with a message that says why there can be none
@@ -74,10 +81,11 @@ export function landlockRules(needs: LandlockNeeds): LandlockRules {
   });
   const allow = (fd: number, access: number) => landlockAllow(ruleset, fd, access & handled);
   try {
-    allow(needs.root, needs.readOnly ? READ : READ | CHANGE);
+    for (const root of needs.roots) allow(root, needs.readOnly ? READ : READ | CHANGE);
     allow(needs.procSelf, Fs.READ_FILE);
     for (const [path, access] of [
       ...SYSTEM_FILES,
+      ...(needs.actAsUser ? USERS : []),
       ...mappedFiles().map((path) => [path, READ | Fs.EXECUTE] as const),
       ...packageFolders().map((path) => [path, READ] as const),
       ...needs.socketFolders.map((path) => [path, Fs.REMOVE_FILE] as const),

@@ -12,6 +12,7 @@ const MAX_ID = 0xfffffffe;
 const id = wholeNumber({ max: MAX_ID });
 
 export type IdPair = readonly [host: number, client: number];
+export type NamedDirectory = readonly [name: string, path: string];
 
 /** Command line, help text, man page and completion of 9s. */
 export const program = defineProgram({
@@ -27,22 +28,42 @@ export const program = defineProgram({
     root: {
       short: 'r',
       value: 'DIR',
-      required: true,
       completes: 'directory',
-      description: 'the directory to serve',
+      description: 'the directory to serve, whatever name (aname) clients attach to',
+    },
+    export: {
+      value: 'NAME=DIR',
+      repeatable: true,
+      parse: namedDirectory,
+      description:
+        'serve several directories: each to those who attach to its NAME, and to nobody else; in place of --root',
     },
     readOnly: { description: 'refuse every change with EROFS' },
     uidMap: {
       value: 'HOST:CLIENT',
       repeatable: true,
-      parse: idPair,
+      parse: (text) => idPair(text),
       description: 'show user HOST to clients as user CLIENT, and the other way round',
     },
     gidMap: {
       value: 'HOST:CLIENT',
       repeatable: true,
-      parse: idPair,
+      parse: (text) => idPair(text),
       description: 'the same for groups',
+    },
+    squash: {
+      value: 'UID:GID',
+      parse: (text) => idPair(text, 'UID:GID, as in 1000:1000'),
+      description:
+        'take every user of the clients for this user and group of the host, whoever they say they are',
+    },
+    actAsUser: {
+      description:
+        'as root: do for each user of the clients what that user of the host may do, and no more, and nothing for others; with ' +
+        '--squash, for all what that one may',
+    },
+    ignoreCase: {
+      description: 'find names whatever the case of their ASCII letters; slow in large directories',
     },
     socketGid: {
       value: 'GID',
@@ -102,16 +123,31 @@ export const program = defineProgram({
       'mount it on the same machine',
     ],
     [
+      '9s --export projects=/srv/projects --export docs=/usr/share/doc unix:/run/both.9p',
+      'serve two directories; mount -o aname=docs,... says which',
+    ],
+    [
       '9s --root /srv --read-only --uid-map 1000:0 unix:/run/srv.9p',
       'show the files of user 1000 as those of root, and let nobody change them',
     ],
   ],
 });
 
-function idPair(text: string): IdPair {
-  const [host, client, more] = text.split(':');
-  if (host === undefined || client === undefined || more !== undefined) {
-    throw new InvalidValue(`${JSON.stringify(text)} is not a pair`, { remedy: 'HOST:CLIENT, as in 1000:0' });
+function idPair(text: string, remedy = 'HOST:CLIENT, as in 1000:0'): IdPair {
+  const [first, second, more] = text.split(':');
+  if (first === undefined || second === undefined || more !== undefined) {
+    throw new InvalidValue(`${JSON.stringify(text)} is not a pair`, { remedy });
   }
-  return [id(host), id(client)];
+  return [id(first), id(second)];
+}
+
+function namedDirectory(text: string): NamedDirectory {
+  const at = text.indexOf('=');
+  const [name, path] = [text.slice(0, at), text.slice(at + 1)];
+  if (at < 1 || path === '') {
+    throw new InvalidValue(`${JSON.stringify(text)} is not a name and a directory`, {
+      remedy: 'NAME=DIR, as in projects=/srv/projects',
+    });
+  }
+  return [name, path];
 }

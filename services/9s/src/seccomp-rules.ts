@@ -38,9 +38,6 @@ const NEVER: readonly SystemCallName[] = [
   'setregid',
   'setresuid',
   'setresgid',
-  'setgroups',
-  'setfsuid',
-  'setfsgid',
   'capset',
   // Namespaces and mounts
   'unshare',
@@ -114,6 +111,9 @@ const NEVER: readonly SystemCallName[] = [
   'open_by_handle_at',
 ];
 
+/** How a thread becomes one of its clients' users, and itself again. */
+const CHANGES_OF_USER: readonly SystemCallName[] = ['setgroups', 'setfsuid', 'setfsgid'];
+
 /** Landlock knows no rights for these. */
 const CHANGES_OF_ATTRIBUTES: readonly SystemCallName[] = [
   'chmod',
@@ -143,10 +143,11 @@ const CHANGES_OF_ATTRIBUTES: readonly SystemCallName[] = [
 export interface SeccompNeeds {
   readonly readOnly: boolean;
   readonly deviceNodes: boolean;
+  readonly actAsUser: boolean;
 }
 
 /** What 9s starts over with. It lets execve(2) pass, by which that happens, and has to be followed by {@link noExec}. */
-export function seccompRules({ readOnly, deviceNodes }: SeccompNeeds): Uint8Array {
+export function seccompRules({ readOnly, deviceNodes, actAsUser }: SeccompNeeds): Uint8Array {
   const devices = deviceNodes ? [] : [S_IFCHR, S_IFBLK];
   return filter([
     // First those that are called most.
@@ -165,6 +166,7 @@ export function seccompRules({ readOnly, deviceNodes }: SeccompNeeds): Uint8Arra
       { calls: ['mknodat'], when: { argument: 2, mask: S_IFMT, is: kind }, action: REFUSED },
     ]),
     { calls: NEVER, action: REFUSED },
+    ...(actAsUser ? [] : [{ calls: CHANGES_OF_USER, action: REFUSED } as const]),
     ...(readOnly ? [{ calls: CHANGES_OF_ATTRIBUTES, action: REFUSED } as const] : []),
   ]);
 }

@@ -1,13 +1,13 @@
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Context, ExitCode, ExitError, type Log, passedSockets, UsageError } from '@vm-tools/daemon';
-import { constants, open } from '@vm-tools/linux';
 import type { HostFileSystemOptions } from '@vm-tools/p9-protocol/host';
 import type { Address } from '@vm-tools/vsock';
 import { Acceptor } from './acceptor.ts';
 import { connectToServiceManager, tell } from './announcement.ts';
 import { Clients } from './clients.ts';
 import { Door, type DoorDescription, openDoor } from './door.ts';
+import { describeExports, exportsOf, openExport } from './exports.ts';
 import { idMap } from './id-map.ts';
 import type { program } from './program.ts';
 import { initialVariable, seal, startedOver, startOver } from './sandbox.ts';
@@ -17,10 +17,16 @@ const SMALL_MSIZE = 8192;
 
 type ServeContext = Context<typeof program.options, typeof program.operands>;
 
+/** The descriptor of a directory that is served, and its name. */
+interface Root {
+  readonly name: string;
+  readonly fd: number;
+}
+
 /** What 9s opens at its start; when it is confined it has these as descriptors, and could not open them any more. */
 interface Opened {
-  /** The directory, once and for all: whatever its path leads to later, clients see this one, and all of them the same. */
-  readonly root: number;
+  /** The directories, once and for all: whatever their paths lead to later, clients see these, and all of them the same. */
+  readonly roots: readonly Root[];
   readonly doors: readonly DoorDescription[];
   /** Tells the service manager how 9s is. */
   readonly notify: number | undefined;
@@ -56,41 +62,58 @@ async function confine(opened: Opened, { options, log, shutdown }: ServeContext)
   await turn();
   if (shutdown.signal.aborted) return;
   shutdown[Symbol.dispose]();
+  const roots = opened.roots.map(({ fd }) => fd);
   startOver<Opened>({
     required: options.sandbox === 'require',
-    root: opened.root,
+    roots,
     readOnly: options.readOnly,
     deviceNodes: options.deviceNodes,
+    actAsUser: options.actAsUser,
     socketFolders: doors.flatMap(({ description: { file } }) => (file ? [dirname(file.path)] : [])),
-    descriptors: [opened.root, ...doors.map(({ fd }) => fd), ...(notify === undefined ? [] : [notify])],
+    descriptors: [...roots, ...doors.map(({ fd }) => fd), ...(notify === undefined ? [] : [notify])],
     state: { ...opened, notify },
   });
 }
 
 async function openAll({ options, operands }: ServeContext): Promise<Opened> {
+  if (options.actAsUser && process.geteuid?.() !== 0) {
+    throw new ExitError(
+      "--act-as-user: only root can act as its clients' users; start 9s as root, or leave it out",
+      {
+        exitCode: ExitCode.noPermission,
+        code: 'EPERM',
+      },
+    );
+  }
   const addresses = whereToListen(operands.listen, options.socketGid);
   // What is wrong with them is said before anyone can connect.
-  fileSystemOptions(options, 0);
-  const root = openRoot(options.root);
+  fileSystemOptions(options, []);
+  const roots = exportsOf(options).map((each): Root => ({ name: each.name, fd: openExport(each) }));
   const doors: DoorDescription[] = [];
   for (const address of addresses) {
     const { insecureListen: insecure, socketGid: gid } = options;
     doors.push(await openDoor(address, { insecure, ...(gid === undefined ? {} : { gid }) }));
   }
-  return { root, doors, notify: undefined };
+  return { roots, doors, notify: undefined };
 }
 
-function fileSystemOptions(options: ServeContext['options'], root: number): HostFileSystemOptions {
+function fileSystemOptions(
+  options: ServeContext['options'],
+  roots: readonly Root[],
+): Omit<HostFileSystemOptions, 'actAs'> {
+  const { squash } = options;
   return {
-    root: `/proc/self/fd/${root}`,
+    root: new Map(roots.map(({ name, fd }) => [name, `/proc/self/fd/${fd}`])),
     readOnly: options.readOnly,
     uidMap: idMap('--uid-map', options.uidMap),
     gidMap: idMap('--gid-map', options.gidMap),
     deviceNodes: options.deviceNodes,
+    ignoreCase: options.ignoreCase,
+    ...(squash ? { squash: { uid: squash[0], gid: squash[1] } } : {}),
   };
 }
 
-async function serveOpened({ root, doors, notify }: Opened, context: ServeContext): Promise<void> {
+async function serveOpened({ roots, doors, notify }: Opened, context: ServeContext): Promise<void> {
   const { options, log, shutdown, serviceManager } = context;
   if (options.msize <= SMALL_MSIZE) {
     log.warn(`--msize ${options.msize} is small: most time will go into round trips`);
@@ -99,9 +122,12 @@ async function serveOpened({ root, doors, notify }: Opened, context: ServeContex
   process.umask(0);
 
   // Who starts over does not need it before.
-  const { ThreadPool } = await import('@vm-tools/p9-protocol/host');
+  const { hostUsers, ThreadPool } = await import('@vm-tools/p9-protocol/host');
   const threads = new ThreadPool({
-    options: fileSystemOptions(options, root),
+    options: {
+      ...fileSystemOptions(options, roots),
+      ...(options.actAsUser ? { actAs: hostUsers() } : {}),
+    } satisfies HostFileSystemOptions,
     server: { msize: options.msize },
     threads: options.threads,
   });
@@ -111,6 +137,7 @@ async function serveOpened({ root, doors, notify }: Opened, context: ServeContex
     serve: (fd, clientLog) => threads.serve(fd, { onWarning: (message) => clientLog.warn(message) }),
   });
   shutdown.onShutdown('finish the replies to clients', () => clients.shutdown());
+  const served = describeExports(exportsOf(options));
 
   for (const description of doors) {
     const door = new Door(description);
@@ -123,11 +150,11 @@ async function serveOpened({ root, doors, notify }: Opened, context: ServeContex
     log.info('listening', {
       address,
       ...(isInherited ? { name: door.name } : {}),
-      root: options.root,
+      root: served,
       readOnly: options.readOnly,
     });
   }
-  const status = `serving ${options.root} on ${doors.map(({ address }) => address).join(', ')}`;
+  const status = `serving ${served} on ${doors.map(({ address }) => address).join(', ')}`;
   if (notify === undefined) {
     await serviceManager.notify({ ready: true, status }).catch((error: unknown) => cannotTell(log, error));
     return;
@@ -173,17 +200,4 @@ function whereToListen(listen: Address | undefined, socketGid: number | undefine
     });
   }
   return addresses;
-}
-
-function openRoot(path: string): number {
-  try {
-    return open(path, constants.O_PATH | constants.O_DIRECTORY);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new ExitError(`--root: ${message}; name a directory that can be read`, {
-      exitCode: code === 'EACCES' || code === 'EPERM' ? ExitCode.noPermission : ExitCode.config,
-      code: code ?? 'ERR_ROOT',
-      cause: error,
-    });
-  }
 }

@@ -42,7 +42,19 @@ describe('a wrong command line', () => {
   const listen = 'unix:/nonexistent/s';
 
   it.each([
-    [[listen], '--root: is missing; write --root DIR'],
+    [[listen], '--root: is missing; write --root DIR, or --export NAME=DIR for each of several directories'],
+    [
+      [...root, '--export', 'a=/', listen],
+      '--root: is served under any name, and --export under its own; give each directory a name by --export NAME=DIR',
+    ],
+    [['--export', 'a', listen], '--export: "a" is not a name and a directory; write NAME=DIR, as in'],
+    [['--export', '=/srv', listen], '--export: "=/srv" is not a name and a directory'],
+    [['--export', 'a=', listen], '--export: "a=" is not a name and a directory'],
+    [
+      ['--export', 'a=/srv', '--export', 'a=/usr', listen],
+      '--export: two directories are named "a"; give each a name of its own',
+    ],
+    [[...root, '--squash', '1000', listen], '--squash: "1000" is not a pair; write UID:GID, as in 1000:1000'],
     [
       root,
       'LISTEN: is missing, and the service manager passed no socket; write unix:/PATH after the options',
@@ -112,6 +124,23 @@ describe('a command line that names what is not as it should be', () => {
     const ended = await bench.start(['--root', root, bench.listen]).ended;
     expect(ended.code).toBe(code);
     expect(ended.stderr).toContain(`9s error: ${message}`);
+  });
+
+  it('ends with 78: one of several directories that is not there', async () => {
+    const args = ['--export', `a=${bench.root}`, '--export', 'b=/nonexistent', bench.listen];
+    const ended = await bench.start(args).ended;
+    expect(ended.code).toBe(78);
+    expect(ended.stderr).toContain(
+      "9s error: --export: ENOENT: no such file or directory, open '/nonexistent'",
+    );
+  });
+
+  it('ends with 77 when anyone but root is to act as users', async () => {
+    const drop = 'set -- setpriv --reuid 12345 --regid 12345 --clear-groups "$@"';
+    const args = ['--root', '/', '--act-as-user', 'unix-abstract:vm-tools-9s-never'];
+    const ended = await bench.start(args, { before: drop }).ended;
+    expect(ended.code).toBe(77);
+    expect(ended.stderr).toContain("--act-as-user: only root can act as its clients' users");
   });
 
   it.each([

@@ -4,8 +4,10 @@ _9s() {
   COMPREPLY=()
   case $previous in
     -r|--root) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+    --export) return ;;
     --uid-map) return ;;
     --gid-map) return ;;
+    --squash) return ;;
     --socket-gid) return ;;
     --msize) return ;;
     --max-connections) return ;;
@@ -16,7 +18,7 @@ _9s() {
     --completion) mapfile -t COMPREPLY < <(compgen -W 'bash zsh' -- "$current"); return ;;
   esac
   if [[ $current == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--root --read-only --uid-map --gid-map --socket-gid --msize --max-connections --threads --device-nodes --sandbox --insecure-listen --log-format --log-level --completion --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W '--root --export --read-only --uid-map --gid-map --squash --act-as-user --ignore-case --socket-gid --msize --max-connections --threads --device-nodes --sandbox --insecure-listen --log-format --log-level --completion --help --version' -- "$current")
   else
     mapfile -t COMPREPLY < <(compgen -W 'unix: unix-abstract: unix-fd: tcp:' -- "$current")
     compopt -o nospace 2>/dev/null

@@ -38,9 +38,10 @@ async function main(): Promise<void> {
     const root = open(folders[1] as string, constants.O_PATH | constants.O_DIRECTORY);
     startOver({
       required: true,
-      root,
+      roots: [root],
       readOnly: process.argv[5] === 'ro',
       deviceNodes: false,
+      actAsUser: false,
       socketFolders: [],
       descriptors: [root],
       state: root,
