@@ -69,17 +69,17 @@ export class SessionManager {
   }
 
   async #alive(): Promise<ClientConnection> {
+    const { signal } = this.#closing;
     for (;;) {
-      const opening = this.#connection ?? this.#open();
+      if (signal.aborted) throw unavailable(signal.reason);
+      const opening = this.#connection ?? this.#open(signal);
       const connection = await opening;
       if (await connection.isAlive()) return connection;
       if (this.#connection === opening) this.#connection = undefined;
     }
   }
 
-  #open(): Promise<ClientConnection> {
-    const { signal } = this.#closing;
-    if (signal.aborted) throw unavailable(signal.reason as RpcError);
+  #open(signal: AbortSignal): Promise<ClientConnection> {
     const opening = this.#facts.open(signal).catch((error: unknown) => {
       this.#connection = undefined;
       throw unavailable(error);
