@@ -19,4 +19,5 @@ export type {
   VmNetwork,
   VmOptions,
   VmPort,
+  VmVsock,
 } from './vm-options.ts';

@@ -38,6 +38,13 @@ export interface VmNetwork {
   readonly forwards?: readonly VmForward[];
 }
 
+/**
+ * A vsock device that another process or thread serves by vhost-user, such as one of `@vm-tools/vhost-user-vsock`: on a connected Unix
+ * stream socket that QEMU inherits and the caller closes when the VM has been started, or on one that QEMU connects to. QEMU does not
+ * connect anew when the other end goes away; on a `q35`, `replugVsock` can.
+ */
+export type VmVsock = { readonly fd: number } | { readonly socket: string };
+
 /** The machine, without how it is started. */
 export interface VmOptions {
   /** bzImage, or an uncompressed ELF vmlinux with a PVH entry, which starts sooner. */
@@ -64,6 +71,8 @@ export interface VmOptions {
   readonly ports?: readonly VmPort[];
   /** Default: no network card. */
   readonly network?: VmNetwork;
+  /** Default: no vsock device. With one, guest memory is shareable. */
+  readonly vsock?: VmVsock;
   /**
    * QEMU's seccomp filter against privilege changes, new processes and outdated calls; default true. With `network.forwards`
    * it has to allow processes and their sessions; then, as always, setuid programs give no privileges (no_new_privs).

@@ -7,7 +7,12 @@ export interface InheritedSockets {
   readonly console: number;
   /** By port name. */
   readonly ports: ReadonlyMap<string, number>;
+  /** Of the vsock device, when it is not one that QEMU connects to by itself. */
+  readonly vsock?: number;
 }
+
+/** Names within QEMU of what the vsock device consists of. */
+export const VSOCK = { device: 'vsock', chardev: 'vsock', port: 'vsock-port' } as const;
 
 /** Without what no guest of ours uses: each device costs boot time. */
 const machines = {
@@ -25,7 +30,7 @@ export function qemuArguments(options: VmOptions, sockets: InheritedSockets): st
     ...(options.reboot ? [] : ['-no-reboot']),
     ...(options.paused ? ['-S'] : []),
     ...sandbox(options),
-    ...['-machine', machines[machine] + (options.sharedMemory ? ',memory-backend=ram' : '')],
+    ...['-machine', machines[machine] + (sharesMemory(options) ? ',memory-backend=ram' : '')],
     ...accelerators(options.accel ?? 'tcg').flatMap((accel) => ['-accel', accel]),
     ...['-cpu', options.cpu ?? 'max', '-smp', String(options.cpus ?? 1)],
     ...memory(options),
@@ -37,6 +42,7 @@ export function qemuArguments(options: VmOptions, sockets: InheritedSockets): st
     ...(options.disks ?? []).flatMap((disk, index) => diskArguments(disk, index, bus)),
     ...portArguments(options.ports ?? [], sockets.ports, bus),
     ...networkArguments(options, bus),
+    ...vsockArguments(options, sockets.vsock, bus),
     ...(options.extraArgs ?? []),
   ];
 }
@@ -72,11 +78,18 @@ function accelerators(accel: 'tcg' | 'kvm' | 'auto'): string[] {
   return accel === 'auto' ? ['kvm', 'tcg'] : [accel];
 }
 
-function memory({ memory: mebibytes = 512, sharedMemory = false }: VmOptions): string[] {
+function sharesMemory({ sharedMemory = false, vsock }: VmOptions): boolean {
+  return sharedMemory !== false || vsock !== undefined;
+}
+
+function memory(options: VmOptions): string[] {
+  const { memory: mebibytes = 512, sharedMemory } = options;
   const size = ['-m', `${mebibytes}M`];
-  if (sharedMemory === false) return size;
+  if (!sharesMemory(options)) return size;
   const backend =
-    sharedMemory === true ? 'memory-backend-memfd' : `memory-backend-file,mem-path=${escaped(sharedMemory)}`;
+    typeof sharedMemory !== 'string'
+      ? 'memory-backend-memfd'
+      : `memory-backend-file,mem-path=${escaped(sharedMemory)}`;
   return [...size, '-object', `${backend},id=ram,size=${mebibytes}M,share=on`];
 }
 
@@ -139,6 +152,20 @@ function guestForward({ address, port, command }: VmForward): string {
 /** QEMU takes the command apart as a shell would (g_shell_parse_argv), but runs it without one. */
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function vsockArguments({ vsock }: VmOptions, fd: number | undefined, bus: string): string[] {
+  if (!vsock) return [];
+  const peer = 'socket' in vsock ? `path=${escaped(vsock.socket)}` : `fd=${fd}`;
+  const device = `vhost-user-vsock-${bus},id=${VSOCK.device},chardev=${VSOCK.chardev}`;
+  return [
+    // The device is of virtio 1, which virtio-mmio does not speak unless told so.
+    ...(bus === 'pci' ? [] : ['-global', 'virtio-mmio.force-legacy=false']),
+    ...['-chardev', `socket,id=${VSOCK.chardev},${peer}`],
+    // Behind a port of its own it can be unplugged.
+    ...(bus === 'pci' ? ['-device', `pcie-root-port,id=${VSOCK.port},chassis=1`] : []),
+    ...['-device', bus === 'pci' ? `${device},bus=${VSOCK.port}` : device],
+  ];
 }
 
 /** In QEMU's option lists a comma is written twice. */

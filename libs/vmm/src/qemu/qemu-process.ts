@@ -26,14 +26,25 @@ export async function spawnQemu(options: VmOptions & StartOptions): Promise<Qemu
     ({ connect, listen }) => connect === undefined && listen === undefined,
   );
   const ports = new Map(streams.map(({ name }, index) => [name, FIRST_SOCKET + 2 + index]));
-  const sockets = { qmp: FIRST_SOCKET, console: FIRST_SOCKET + 1, ports };
+  const { vsock } = options;
+  const inherited = vsock && 'fd' in vsock ? [vsock.fd] : [];
+  const sockets = {
+    qmp: FIRST_SOCKET,
+    console: FIRST_SOCKET + 1,
+    ports,
+    ...(inherited.length > 0 ? { vsock: FIRST_SOCKET + 2 + ports.size } : {}),
+  };
   const qemu = options.qemu ?? 'qemu-system-x86_64';
   const command = [qemu, ...qemuArguments(options, sockets)];
   if (options.endWithParent !== false) command.unshift(...guarded(options.sandbox !== false));
 
   // A "pipe" of Node's is one end of a Unix stream socket pair: both directions, no path, gone with its holders.
   const child = spawn(command[0] as string, command.slice(1), {
-    stdio: ['ignore', 'ignore', 'pipe', ...Array.from({ length: 2 + ports.size }, () => 'pipe' as const)],
+    stdio: [
+      ...(['ignore', 'ignore', 'pipe'] as const),
+      ...Array.from({ length: 2 + ports.size }, () => 'pipe' as const),
+      ...inherited,
+    ],
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
