@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { type Context, ExitCode, ExitError, type Log, passedSockets, UsageError } from '@vm-tools/daemon';
 import type { HostFileSystemOptions } from '@vm-tools/p9-protocol/host';
 import type { Address } from '@vm-tools/vsock';
@@ -121,6 +122,8 @@ async function serveOpened({ roots, doors, notify }: Opened, context: ServeConte
   // The client's system has applied the mask of the process that creates a file.
   process.umask(0);
 
+  // The threads then share V8's own machine code, of which each would have a copy: 2.8 MB less for each, and not slower.
+  setFlagsFromString('--no-short-builtin-calls');
   // Who starts over does not need it before.
   const { hostUsers, ThreadPool } = await import('@vm-tools/p9-protocol/host');
   const threads = new ThreadPool({

@@ -26,6 +26,9 @@ export interface ThreadPoolOptions extends ThreadedOptions {
   threads?: number;
 }
 
+/** Serving files of the host makes few objects, none of which live: without a limit, room for new ones grows to 48 MB all the same. */
+const YOUNG_MB = 2;
+
 const THREAD = new URL('./connection-thread.ts', import.meta.url);
 
 /**
@@ -95,7 +98,8 @@ class ConnectionThread {
       options: fileSystem,
       server: server && { ...server },
     };
-    this.#worker = new Worker(THREAD, { workerData, env: SHARE_ENV, name: '9p' });
+    const resourceLimits = module === undefined ? { maxYoungGenerationSizeMb: YOUNG_MB } : {};
+    this.#worker = new Worker(THREAD, { workerData, env: SHARE_ENV, name: '9p', resourceLimits });
     if (only !== undefined) this.#connections.set(only.fd, only);
     let crash: ConnectionEnd = {
       reason: 'crashed',
