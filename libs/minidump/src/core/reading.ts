@@ -24,7 +24,9 @@ export function runReading<T>(reading: Reading<T>, readAt: ReadAt): T {
 
 /** Reads bytes in memory. */
 export function readBytes(bytes: Uint8Array): ReadAt {
-  return (offset, size) => bytes.subarray(offset, offset + size);
+  // The methods of a Buffer mean other things.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  return (offset, size) => plain.subarray(offset, offset + size);
 }
 
 /** Reads forward through a part of a file, in windows; what is passed over is not read. */

@@ -10,7 +10,8 @@ export class DumpBytes {
   #textLeft = DumpBytes.MAX_TEXT;
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+    // The methods of a Buffer mean other things.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#view = viewOf(bytes);
   }
 
