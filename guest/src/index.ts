@@ -8,6 +8,7 @@ export {
 export { GuestError, type GuestErrorCode } from './errors.ts';
 export type { ExecOptions, ExecResult, Guest, SpawnOptions } from './guest.ts';
 export type { GuestExit, GuestProcess } from './guest-process.ts';
+export { type GuestProgram, guestProgram } from './guest-program.ts';
 export type { GuestFiles } from './image.ts';
 export type { MountOptions } from './p9-mount.ts';
 export { type RunOptions, type RunResult, runInGuest } from './run-in-guest.ts';
