@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { SystemError } from '@vm-tools/linux';
 import { type CoreEvents, type CoreListener, type CoreOptions, DeviceCore } from './device-core.ts';
 
 /** What can be asked of the core, on whatever thread it is. */
@@ -33,7 +34,22 @@ export interface Call {
 /** From the thread to its owner: an event, or how a call has ended. */
 export type Report =
   | { readonly event: keyof CoreEvents; readonly args: CoreEvents[keyof CoreEvents] }
-  | { readonly id: number; readonly error: unknown };
+  | { readonly id: number; readonly failure: Failure | undefined };
+
+/** What is left of an error between threads, but for its message: of a SystemError all that it is made of. */
+export interface Failure {
+  readonly message: string;
+  readonly errno?: number;
+  readonly syscall?: string;
+  readonly path?: string;
+  readonly address?: string;
+}
+
+function errorOf({ message, errno, syscall, ...subject }: Failure): Error {
+  return errno === undefined || syscall === undefined
+    ? new Error(message)
+    : new SystemError(errno, syscall, subject);
+}
 
 /** The core on the calling thread. */
 export function localCore(options: CoreOptions, listener: CoreListener): Core {
@@ -64,8 +80,8 @@ export function threadCore(options: CoreOptions, listener: CoreListener): Core {
     else {
       const call = calls.get(report.id);
       calls.delete(report.id);
-      if (report.error === undefined) call?.resolve();
-      else call?.reject(report.error);
+      if (report.failure === undefined) call?.resolve();
+      else call?.reject(errorOf(report.failure));
     }
   });
   void exited.then(() => {

@@ -28,9 +28,9 @@ export interface CoreEvents {
   failed: [id: number, code: ConnectErrorCode];
   attached: [];
   /** The VMM went away; what was wrong, if anything was. */
-  detached: [problem: string | undefined];
+  detached: [reason: string | undefined];
   /** The guest broke the rules of a ring. */
-  ringFailed: [ring: 'rx' | 'tx', problem: string];
+  ringFailed: [ring: 'rx' | 'tx', reason: string];
 }
 
 export type CoreListener = <E extends keyof CoreEvents>(event: E, ...args: CoreEvents[E]) => void;
@@ -72,7 +72,7 @@ export class DeviceCore {
       tellGuest: (ring) => this.#session?.interrupt(ring),
       onRingError: (error) => {
         this.#session?.ringFailed(error);
-        this.#tell('ringFailed', error.ring, error.message);
+        this.#tell('ringFailed', error.ring, error.reason);
       },
     });
   }
@@ -85,7 +85,7 @@ export class DeviceCore {
       packets: this.#packets,
       onEnd: (error) => {
         this.#session = undefined;
-        this.#tell('detached', error?.message);
+        this.#tell('detached', error?.reason);
         if (this.#isOpen) this.#vmms?.resume();
       },
     });

@@ -12,9 +12,12 @@ export class VsockDeviceError extends Error {
 /** The VMM broke the vhost-user protocol, or asked for what cannot be done; it is disconnected. */
 export class VhostUserError extends VsockDeviceError {
   override readonly name = 'VhostUserError';
+  /** The message, without that it is about vhost-user. */
+  readonly reason: string;
 
-  constructor(message: string, options?: ErrorOptions) {
-    super('ERR_VHOST_USER', `vhost-user: ${message}`, options);
+  constructor(reason: string, options?: ErrorOptions) {
+    super('ERR_VHOST_USER', `vhost-user: ${reason}`, options);
+    this.reason = reason;
   }
 }
 
@@ -26,10 +29,13 @@ export class RingError extends VsockDeviceError {
   override readonly name = 'RingError';
   /** `rx` (to the guest) or `tx` (from it). */
   readonly ring: (typeof RING_NAMES)[number];
+  /** The message, without that the ring is stopped. */
+  readonly reason: string;
 
-  constructor(ring: (typeof RING_NAMES)[number], message: string) {
-    super('ERR_VIRTQUEUE', `the guest's ${ring} ring is stopped: ${message}`);
+  constructor(ring: (typeof RING_NAMES)[number], reason: string) {
+    super('ERR_VIRTQUEUE', `the guest's ${ring} ring is stopped: ${reason}`);
     this.ring = ring;
+    this.reason = reason;
   }
 }
 

@@ -237,12 +237,12 @@ export class VsockDevice extends EventEmitter<VsockDeviceEvents> implements Asyn
       this.#isAttached = true;
       this.emit('attached');
     },
-    detached: (problem) => {
+    detached: (reason) => {
       this.#isAttached = false;
-      this.emit('detached', problem === undefined ? undefined : new VhostUserError(problem));
+      this.emit('detached', reason === undefined ? undefined : new VhostUserError(reason));
     },
-    ringFailed: (ring, problem) => {
-      this.emit('ringError', new RingError(ring, problem));
+    ringFailed: (ring, reason) => {
+      this.emit('ringError', new RingError(ring, reason));
     },
   };
 

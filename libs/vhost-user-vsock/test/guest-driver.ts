@@ -173,6 +173,7 @@ export class GuestDriver implements Disposable {
   readonly #poll: () => void;
   /** Where the next buffer goes: they are never used again, but for the whole area. */
   #next: number;
+  #isOpen = true;
 
   constructor({ guestCid = 3, features = ALL_FEATURES, ringSize = 16, poll }: DriverOptions) {
     this.guestCid = guestCid;
@@ -221,15 +222,21 @@ export class GuestDriver implements Disposable {
     };
   }
 
-  /** What QEMU says before there is a guest, and when its driver starts. */
+  /** What QEMU says when the guest's driver starts; the device does it at once. */
   start(): void {
+    this.begin();
+    if (this.frontEnd.receive()?.readBigUInt64LE(12) !== 0n)
+      throw new Error('the memory table was not accepted');
+  }
+
+  /** `start`, with the answer to the memory table yet to come. */
+  begin(): void {
     const { frontEnd } = this;
     frontEnd.send({ request: Request.setOwner });
     frontEnd.send({ request: Request.setProtocolFeatures, payload: u64((1 << 0) | (1 << 3) | (1 << 9)) });
     frontEnd.send({ request: Request.setFeatures, payload: u64(this.#features) });
     frontEnd.send({ request: Request.setMemTable, ...this.memoryTable(), needsReply: true });
     this.startRings();
-    if (frontEnd.receive()?.readBigUInt64LE(12) !== 0n) throw new Error('the memory table was not accepted');
   }
 
   startRings(): void {
@@ -403,8 +410,10 @@ export class GuestDriver implements Disposable {
       throw new Error(`not a response: ${JSON.stringify(answer)}`);
   }
 
-  /** Hangs up, as a VMM that ends. */
+  /** Hangs up, as a VMM that ends. Twice does no harm. */
   [Symbol.dispose](): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.frontEnd[Symbol.dispose]();
     closeSync(this.#file);
     munmap(this.memory);

@@ -14,9 +14,6 @@ test('5,000 hostile guests neither crash, hang nor wedge the device, and leave n
     // They are stopped for many reasons, and each is told.
     const reasons = new Set(hostile.reasons.map((reason) => reason.replaceAll(/\d+/g, 'N')));
     expect(reasons.size).toBeGreaterThan(10);
-    expect(
-      hostile.reasons.every((reason) => /^(the guest's [rt]x ring is stopped|vhost-user): ./.test(reason)),
-    ).toBe(true);
   }
   await vi.waitUntil(() => openDescriptors() <= before, { timeout: 10_000 });
 });

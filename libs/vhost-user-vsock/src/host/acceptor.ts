@@ -12,6 +12,7 @@ export class Acceptor implements Disposable {
   readonly #token: number;
   readonly #onConnection: (fd: number) => boolean;
   #retry: NodeJS.Timeout | undefined;
+  #isPaused = false;
   #isOpen = true;
 
   /**
@@ -22,24 +23,29 @@ export class Acceptor implements Disposable {
     this.#listener = new ListeningSocket(path);
     this.#poller = poller;
     this.#onConnection = onConnection;
-    this.#token = poller.add(this.#listener.fd, constants.EPOLLIN, { onReady: () => this.resume() });
+    this.#token = poller.add(this.#listener.fd, constants.EPOLLIN, { onReady: () => this.#accept() });
   }
 
-  /** Accepts who waits. */
+  /** Accepts who waits, and who comes. */
   resume(): void {
+    this.#isPaused = false;
+    this.#accept();
+  }
+
+  #accept(): void {
     clearTimeout(this.#retry);
-    while (this.#isOpen) {
+    while (this.#isOpen && !this.#isPaused) {
       const fd = accept(this.#listener.fd, constants.SOCK_NONBLOCK);
       if (fd === -Errno.EAGAIN) return;
       if (fd >= 0) {
-        if (!this.#onConnection(fd)) return;
+        if (!this.#onConnection(fd)) this.#isPaused = true;
       } else if (
         fd === -Errno.EMFILE ||
         fd === -Errno.ENFILE ||
         fd === -Errno.ENOBUFS ||
         fd === -Errno.ENOMEM
       ) {
-        this.#retry = setTimeout(() => this.resume(), SHORTAGE_MS).unref();
+        this.#retry = setTimeout(() => this.#accept(), SHORTAGE_MS).unref();
         return;
       }
       // Else it is that connection's own trouble: accept(2), "Error handling".

@@ -4,6 +4,7 @@ import type { Poller } from '../poller.ts';
 const { EPOLLIN, EPOLLRDHUP, MSG_PEEK } = constants;
 /** "CONNECT 4294967295\n" has 19 bytes. */
 const LONGEST_LINE = 32;
+const MOST_UNREAD = 4096;
 const HIGHEST_PORT = 0xfffffffe;
 
 export interface HandshakeOptions {
@@ -48,7 +49,11 @@ export class Handshake implements Disposable {
 
   /** Turns the client away. Twice does no harm. */
   close(): void {
-    if (this.#isOpen) this.#end(undefined);
+    if (!this.#isOpen) return;
+    // What is left unread would make the end look like an error.
+    for (let left = MOST_UNREAD; left > 0; left -= LONGEST_LINE)
+      if (recv(this.#fd, this.#line, 0, LONGEST_LINE, 0) <= 0) break;
+    this.#end(undefined);
   }
 
   #end(request: { readonly port: number; readonly fd: number } | undefined): void {
