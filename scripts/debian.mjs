@@ -5,7 +5,7 @@ export const debian = {
   /** Builds and runs the test guest; with the package lists of apt, by which it finds a kernel. */
   guest: ['qemu-system-x86', 'busybox-static', 'e2fsprogs', 'xz-utils'],
   /** What tests compare us with, and what writes code that they compare with ours. */
-  judges: ['protobuf-compiler', 'python3-grpcio', 'python3-protobuf'],
+  judges: ['gdb', 'protobuf-compiler', 'python3-grpcio', 'python3-protobuf'],
   /** What benchmarks compare with, and what pins processes to a CPU. */
   bench: ['diod', 'util-linux'],
   /** Only for `*.nightly.test.ts`. */
@@ -17,5 +17,13 @@ export const debian = {
     'libstdc++6-arm64-cross',
     'libatomic1-arm64-cross',
     'chromium',
+    'lldb',
+    'gdb-multiarch',
+    'gcc-i686-linux-gnu',
+    'libc6-dev-i386-cross',
+    'gcc-arm-linux-gnueabihf',
+    'libc6-dev-armhf-cross',
+    'gcc-riscv64-linux-gnu',
+    'libc6-dev-riscv64-cross',
   ],
 };

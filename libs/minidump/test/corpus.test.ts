@@ -1,9 +1,21 @@
-import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { hex } from '../src/dump/code-view.ts';
 import { convertCore } from '../src/host/index.ts';
 import { type Minidump, readMinidump } from '../src/index.ts';
+import { CoreHandler } from './core-pattern.ts';
 import { CrashSite } from './crash.ts';
 import { buildIdOf, gdbFrames, librariesOf, Symbols, stackwalk, type Walked } from './judges.ts';
 
@@ -233,3 +245,51 @@ describe('a core with', () => {
     expect([...codes].sort()).toEqual(['LINK_MAPS', 'MODULE_HEADERS', 'STACK_MISSING']);
   });
 });
+
+describe('as the handler of cores of this machine', () => {
+  test('a conversion has what /proc tells, and what the core left out', async () => {
+    const output = join(site.folder, 'handled');
+    mkdirSync(output);
+    const handler = join(site.folder, 'handler');
+    const command = [
+      process.execPath,
+      '--conditions=@vm-tools/source',
+      source('../src/host/core2minidump.ts'),
+    ];
+    const script = [
+      '#!/bin/sh',
+      `exec 2> '${output}/log'`,
+      `'${command.join("' '")}' --proc "/proc/$1" --output '${output}/part' && mv '${output}/part' '${output}/dump'`,
+    ];
+    writeFileSync(handler, `${script.join('\n')}\n`, { mode: 0o755 });
+    {
+      await using _ = await CoreHandler.install(`${handler} %P`);
+      // It holds the lock that crash() would wait for.
+      const { pid, signal } = spawnSync(program, ['threads', '5'], { cwd: site.folder });
+      expect([pid > 0, signal]).toEqual([true, 'SIGSEGV']);
+      await vi.waitUntil(() => existsSync(join(output, 'dump')), { timeout: 60_000 });
+    }
+    const dump = readMinidump(readFileSync(join(output, 'dump')));
+    expect([...dump.threadNames.values()].sort()).toEqual([
+      'program',
+      ...Array.from({ length: 5 }, (_, index) => `worker-${index}`),
+    ]);
+    expect(dump.softErrors).toEqual([]);
+    expect(dump.handles.map(({ handle }) => Number(handle))).toEqual(expect.arrayContaining([0, 1, 2]));
+    expect(new TextDecoder().decode(dump.linux.cmdLine)).toBe([program, 'threads', '5', ''].join('\0'));
+    expect(new TextDecoder().decode(dump.linux.procStatus)).toMatch(/^Name:\tprogram\n/);
+    expect(new TextDecoder().decode(dump.linux.maps)).toContain('[stack]');
+    expect(new TextDecoder().decode(dump.linux.cpuInfo)).toContain('processor');
+    expect(dump.linux.lsbRelease).toBeDefined();
+    expect(dump.linux.environ).toBeUndefined();
+    expect(dump.system?.osVersion).toContain(release());
+    expect(dump.misc?.times).toBeDefined();
+    // Code is not in a core: the memory of the process, which the kernel still held, had it.
+    const ip = dump.registers(dump.exception!.context)!.get('rip')!;
+    expect(dump.readMemory(ip - 128n, 256)).toHaveLength(256);
+  });
+});
+
+function source(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CORE_PATTERN_LOCK } from './core-pattern.ts';
 
 const programs = fileURLToPath(new URL('./programs/', import.meta.url));
 
@@ -27,7 +28,8 @@ export class CrashSite implements Disposable {
     mkdirSync(folder);
     const setFilter = filter === undefined ? '' : `echo ${filter} > /proc/$$/coredump_filter; `;
     const script = `ulimit -c unlimited; ${setFilter}exec "$@"`;
-    const run = spawnSync('sh', ['-c', script, 'sh', ...command], { cwd: folder, encoding: 'utf8' });
+    const shell = ['--shared', CORE_PATTERN_LOCK, 'sh', '-c', script, 'sh'];
+    const run = spawnSync('flock', [...shell, ...command], { cwd: folder, encoding: 'utf8' });
     const core = readdirSync(folder).find((name) => name.startsWith('core'));
     if (core === undefined) {
       const pattern = readFileSync('/proc/sys/kernel/core_pattern', 'utf8').trim();
