@@ -1,7 +1,6 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { type ConnectRouter, createConnectRouter, type Interceptor } from '@connectrpc/connect';
 import type { UniversalHandler } from '@connectrpc/connect/protocol';
-import { compressionGzip } from '@connectrpc/connect-node';
 import { type HandlerErrorListener, reportErrors } from './handler-errors.ts';
 
 export interface RpcRouterOptions {
@@ -11,9 +10,6 @@ export interface RpcRouterOptions {
   readonly shutdownSignal: AbortSignal;
   readonly onHandlerError: HandlerErrorListener | undefined;
 }
-
-/** Never: on the sockets of one machine compressing costs more than it saves. */
-const COMPRESS_MIN_BYTES = 0xffffffff;
 
 /** Which handler is behind which path. */
 export class RpcRouter {
@@ -26,9 +22,8 @@ export class RpcRouter {
       grpc: true,
       grpcWeb: false,
       connect: false,
-      // Others may send compressed messages.
-      acceptCompression: [compressionGzip],
-      compressMinBytes: COMPRESS_MIN_BYTES,
+      // Between programs of one machine it costs more than it saves, and a small message may stand for a large one.
+      acceptCompression: [],
       interceptors: onHandlerError ? [reportErrors(onHandlerError), ...interceptors] : interceptors,
       readMaxBytes: maxMessageBytes,
       writeMaxBytes: maxMessageBytes,

@@ -53,7 +53,7 @@ export class RpcServer implements AsyncDisposable {
     this.#listener = listener;
     this.#options = options;
     this.#usages = new Usages({
-      maxConnectionsPerPeer: options.maxConnectionsPerPeer ?? 128,
+      maxConnectionsPerPeer: options.maxConnectionsPerPeer ?? 64,
       maxPendingBytesPerPeer: options.maxPendingBytesPerPeer ?? 2 * maxMessageBytes,
     });
     this.#router = new RpcRouter({

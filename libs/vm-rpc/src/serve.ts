@@ -19,11 +19,11 @@ export interface ServeRpcOptions extends PeerRules {
   readonly interceptors?: Interceptor[];
   /** The longest message that is taken or sent, in bytes as it is on the wire. Default 64 MiB and 64 KiB. */
   readonly maxMessageBytes?: number;
-  /** How many bytes of requests a peer may have under way that are not complete yet. Default twice `maxMessageBytes`. */
+  /** How many bytes of requests a peer may have that are on their way or being answered. Default twice `maxMessageBytes`. */
   readonly maxPendingBytesPerPeer?: number;
   /** How many calls a connection may have at once; further ones wait at the other end. Default 100. */
   readonly maxConcurrentCalls?: number;
-  /** How many connections a peer - a VM, a user, a machine - may have. Default 128. */
+  /** How many connections a peer - a VM, a user, a machine - may have. Default 64. */
   readonly maxConnectionsPerPeer?: number;
   /** The longest deadline that a call may ask for, in milliseconds. Default: any. */
   readonly maxTimeoutMs?: number;

@@ -25,11 +25,9 @@ export async function serveCall(
 ): Promise<void> {
   // Also told by 'close'.
   stream.on('error', () => undefined);
-  if (!handler) return refuse(stream, headers);
-  const request = toRequest(stream, headers, handler, connection);
-  if (!request) return stream.close(NGHTTP2_PROTOCOL_ERROR);
   try {
-    await respond(stream, await handler(request));
+    if (handler) await answer(stream, headers, handler, connection);
+    else refuse(stream, headers);
   } catch {
     // The caller has gone away, or the stream is broken: there is nobody to tell more.
     stream.close(NGHTTP2_INTERNAL_ERROR);
@@ -39,27 +37,30 @@ export async function serveCall(
   stream.resume();
 }
 
-/** Undefined: the headers are none that HTTP allows; the connection is a VM's, which may say anything. */
-function toRequest(
+async function answer(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  { method }: UniversalHandler,
+  handler: UniversalHandler,
   { peer, usage }: ServerConnection,
-): UniversalServerRequest | undefined {
+): Promise<void> {
   const header = toWeb(headers);
   const url = URL.parse(String(headers[':path']), `http://${headers[':authority'] ?? 'localhost'}`);
-  if (!header || !url) return undefined;
-  const isOneMessage = method.methodKind === 'unary' || method.methodKind === 'server_streaming';
+  // None that HTTP allows. The connection is a VM's, which may say anything.
+  if (!header || !url) return stream.close(NGHTTP2_PROTOCOL_ERROR);
+  using holding = usage.hold();
   const body: AsyncIterable<Uint8Array> = stream.iterator({ destroyOnReturn: false });
-  return {
+  const { methodKind } = handler.method;
+  const request: UniversalServerRequest = {
     httpVersion: '2.0',
     method: String(headers[':method']),
     url: url.href,
     header,
-    body: isOneMessage ? usage.counted(body) : body,
+    // Of a stream of messages one is held at a time.
+    body: methodKind === 'unary' || methodKind === 'server_streaming' ? holding.count(body) : body,
     signal: signalOf(stream),
     contextValues: createContextValues().set(callerKey, peer),
   };
+  await respond(stream, await handler(request));
 }
 
 /** Aborted when the stream ends, whoever ends it. */
@@ -127,7 +128,6 @@ function refuse(stream: ServerHttp2Stream, { ':path': path }: IncomingHttpHeader
     'grpc-message': encodeURIComponent(`there is no method ${path}`),
   };
   stream.respond(headers, { endStream: true });
-  stream.resume();
 }
 
 function toWeb(headers: IncomingHttpHeaders): Headers | undefined {

@@ -87,6 +87,8 @@ export function createVmTransport(address: Address | string, options: VmTranspor
     interceptors: [...interceptors, connectionErrors],
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: maxMessageBytes,
+    // As in the server.
+    acceptCompression: [],
     ...(defaultTimeoutMs === undefined ? {} : { defaultTimeoutMs }),
   });
   const abort = () => sessions.abort();

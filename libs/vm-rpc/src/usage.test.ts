@@ -27,17 +27,21 @@ test('a peer without connections is forgotten', () => {
   expect(usages.enter(vm(3))).not.toBe(first);
 });
 
-test('bytes are counted over all its requests, and forgotten when a request is complete or given up', async () => {
+test('bytes are counted over all its requests, until these have been answered', async () => {
   const usage = new Usages(limits).enter(vm(3)) as Usage;
-  const one = usage.counted(parts(4, 4));
-  expect((await one.next()).value).toHaveLength(4);
-  const two = usage.counted(parts(6, 1));
-  expect((await two.next()).value).toHaveLength(6);
-  await expect(two.next()).rejects.toMatchObject({ code: Code.ResourceExhausted });
-  expect((await one.next()).value).toHaveLength(4);
-  expect((await one.next()).done).toBe(true);
-  const three = usage.counted(parts(10, 1));
-  expect((await three.next()).value).toHaveLength(10);
-  await three.return(undefined);
-  expect((await usage.counted(parts(10)).next()).done).toBe(false);
+  const one = usage.hold();
+  const first = one.count(parts(4, 4));
+  expect((await first.next()).value).toHaveLength(4);
+  const two = usage.hold();
+  const second = two.count(parts(6, 1));
+  expect((await second.next()).value).toHaveLength(6);
+  await expect(second.next()).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  two[Symbol.dispose]();
+  expect((await first.next()).value).toHaveLength(4);
+  expect((await first.next()).done).toBe(true);
+  using three = usage.hold();
+  await expect(three.count(parts(3)).next()).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  three[Symbol.dispose]();
+  one[Symbol.dispose]();
+  expect(usage.pendingBytes).toBe(0);
 });

@@ -9,7 +9,7 @@ export interface UsageLimits {
 /** What one peer - a VM, a user, a machine - has of a server. */
 export class Usage {
   connections = 0;
-  #pendingBytes = 0;
+  pendingBytes = 0;
   readonly #limits: UsageLimits;
 
   constructor(limits: UsageLimits) {
@@ -20,30 +20,42 @@ export class Usage {
     return this.connections >= this.#limits.maxConnectionsPerPeer;
   }
 
+  /** For a call: what its request takes is given back with it. */
+  hold(): Holding {
+    return new Holding(this, this.#limits.maxPendingBytesPerPeer);
+  }
+}
+
+/** What the request of one call takes, from its first byte until the call has been answered. */
+class Holding implements Disposable {
+  readonly #usage: Usage;
+  readonly #limit: number;
+  #bytes = 0;
+
+  constructor(usage: Usage, limit: number) {
+    this.#usage = usage;
+    this.#limit = limit;
+  }
+
   /**
-   * The same bytes, counted until all of them have come: as long as they are held without anybody having looked at them.
+   * The same bytes, counted.
    * @throws ConnectError (RESOURCE_EXHAUSTED) when the peer has too much under way
    */
-  async *counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    let held = 0;
-    try {
-      for await (const bytes of body) {
-        held += bytes.length;
-        this.#pendingBytes += bytes.length;
-        if (this.#pendingBytes > this.#limits.maxPendingBytesPerPeer) throw this.#exhausted();
-        yield bytes;
+  async *count(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const bytes of body) {
+      this.#bytes += bytes.length;
+      this.#usage.pendingBytes += bytes.length;
+      if (this.#usage.pendingBytes > this.#limit) {
+        const problem = `more than ${this.#limit} bytes of requests are under way at once`;
+        throw new ConnectError(problem, Code.ResourceExhausted);
       }
-    } finally {
-      this.#pendingBytes -= held;
+      yield bytes;
     }
   }
 
-  #exhausted(): ConnectError {
-    const { maxPendingBytesPerPeer: limit } = this.#limits;
-    return new ConnectError(
-      `more than ${limit} bytes of messages are on their way at once`,
-      Code.ResourceExhausted,
-    );
+  [Symbol.dispose](): void {
+    this.#usage.pendingBytes -= this.#bytes;
+    this.#bytes = 0;
   }
 }
 
