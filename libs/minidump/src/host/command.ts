@@ -17,6 +17,17 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** Something that went wrong, and what to exit with. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number, cause: unknown) {
+    super(message, { cause });
+    this.exitCode = exitCode;
+  }
+}
+
 export interface CommandOption {
   readonly short?: string;
   /** What stands for its value in the help text; without it the option is a switch. */
@@ -97,6 +108,8 @@ export class Command {
     const isUsage = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS_');
     if (isUsage) {
       process.exitCode = this.fail(`${error.message}\nTry '${this.name} --help'.`, Exit.usage);
+    } else if (error instanceof CommandError) {
+      process.exitCode = this.fail(error.message, error.exitCode);
     } else if (error.syscall !== undefined) {
       const missing = error.code === 'ENOENT' || error.code === 'EACCES';
       process.exitCode = this.fail(

@@ -36,12 +36,13 @@ void command.run(async ({ values, operands }) => {
   if (values['output'] === undefined && process.stdout.isTTY) {
     throw new UsageError('a minidump is not for a terminal: name a file by --output');
   }
+  const options = optionsOf(values);
   const progress = process.stderr.isTTY ? new ProgressBar(process.stderr) : undefined;
   const output = new OutputFile(values['output'] as string | undefined);
   const input = core === '-' ? 0 : openSync(core, 'r');
   try {
     const summary = await convertCore(input, (chunk) => output.write(chunk), {
-      ...optionsOf(values),
+      ...options,
       onProgress: (state) => progress?.show(state),
     });
     progress?.clear();

@@ -1,4 +1,5 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { CommandError, Exit } from './command.ts';
 
 /** The file of the minidump, made when there is something to put into it, for nobody else to read. */
 export class OutputFile {
@@ -11,7 +12,7 @@ export class OutputFile {
 
   write(chunk: Uint8Array): void {
     if (this.#fd === undefined) {
-      this.#fd = this.#path === undefined ? 1 : openSync(this.#path, 'w', 0o600);
+      this.#fd = this.#path === undefined ? 1 : create(this.#path);
     }
     for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
   }
@@ -24,5 +25,13 @@ export class OutputFile {
   close(): void {
     if (this.#fd !== undefined && this.#fd !== 1) closeSync(this.#fd);
     this.#fd = undefined;
+  }
+}
+
+function create(path: string): number {
+  try {
+    return openSync(path, 'w', 0o600);
+  } catch (error) {
+    throw new CommandError((error as Error).message, Exit.cannotCreate, error);
   }
 }
