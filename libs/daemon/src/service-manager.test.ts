@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as linux from '@vm-tools/linux';
@@ -55,6 +55,34 @@ describe('ServiceManager', () => {
     await expect(gone.notify({ ready: true })).rejects.toMatchObject({ code: 'ENOENT' });
     const odd = new ServiceManager({ NOTIFY_SOCKET: 'vsock:2:9999' });
     await expect(odd.notify({ ready: true })).rejects.toMatchObject({ code: 'ERR_NOTIFY_SOCKET' });
+  });
+
+  it('keeps the way that it connected early, and hands it to the program that it becomes', async () => {
+    const path = join(folder, 'notify');
+    linux.bind(receiver, { family: 'unix', path });
+    const manager = new ServiceManager({ NOTIFY_SOCKET: path });
+    const connection = await manager.connect();
+    expect(connection).toBeTypeOf('number');
+    expect(await manager.connect()).toBe(connection);
+    // Nobody finds it any more.
+    unlinkSync(path);
+    await manager.notify({ ready: true });
+    expect(received()).toBe('READY=1');
+    const next = new ServiceManager({});
+    next.adopt(connection);
+    await next.notify({ status: 'anew' });
+    await next.notify({ stopping: true });
+    expect([received(), received()]).toEqual(['STATUS=anew', 'STOPPING=1']);
+    linux.close(connection as number);
+  });
+
+  it('connects to nobody when nobody asked, and says when nobody is there', async () => {
+    const silent = new ServiceManager({});
+    expect(await silent.connect()).toBeUndefined();
+    silent.adopt(undefined);
+    await silent.notify({ ready: true });
+    const gone = new ServiceManager({ NOTIFY_SOCKET: join(folder, 'gone') });
+    await expect(gone.connect()).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   it('leaves no descriptor behind, whether it can be told or not', async () => {

@@ -11,11 +11,31 @@ export interface ServiceState {
 /** Whoever started this process and wants to know how it is: systemd, or anything else that speaks sd_notify. */
 export class ServiceManager {
   readonly #socket: string | undefined;
+  /** Connected to it, where that had to be early. */
+  #connection: number | undefined;
 
   /** Takes NOTIFY_SOCKET, and removes it from the environment: children do not speak for us. */
   constructor(env: NodeJS.ProcessEnv = process.env) {
     this.#socket = env['NOTIFY_SOCKET'] || undefined;
     delete env['NOTIFY_SOCKET'];
+  }
+
+  /**
+   * Connects now: for a process that cannot later, since it confines itself. What is told from now on goes this way.
+   *
+   * @returns the descriptor, undefined when nobody asked; for `adopt` in the program that the process is about to become
+   * @throws as `notify`
+   */
+  async connect(): Promise<number | undefined> {
+    if (this.#connection === undefined && this.#socket !== undefined) {
+      this.#connection = await connectTo(this.#socket);
+    }
+    return this.#connection;
+  }
+
+  /** Tells by a descriptor that `connect` gave, before the process became this program. Undefined: nobody asked. */
+  adopt(connection: number | undefined): void {
+    this.#connection = connection;
   }
 
   /**
@@ -29,18 +49,29 @@ export class ServiceManager {
       state.stopping ? 'STOPPING=1' : '',
       state.status === undefined ? '' : `STATUS=${state.status.replaceAll('\n', ' ')}`,
     ].filter((line) => line !== '');
-    if (this.#socket === undefined || lines.length === 0) return;
-    // Node has no datagram sockets of Unix; who is not asked does not load what has them.
-    const linux = await import('@vm-tools/linux');
-    const { AF_UNIX, SOCK_DGRAM } = linux.constants;
-    const fd = linux.socket(AF_UNIX, SOCK_DGRAM);
+    const socket = this.#socket;
+    if (lines.length === 0 || (socket === undefined && this.#connection === undefined)) return;
+    const { check, close, send } = await import('@vm-tools/linux');
+    const fd = this.#connection ?? (await connectTo(socket as string));
     try {
-      linux.connect(fd, notifyAddress(this.#socket));
       const bytes = Buffer.from(lines.join('\n'));
-      linux.check(linux.send(fd, bytes, 0, bytes.length, 0), 'send', { address: this.#socket });
+      check(send(fd, bytes, 0, bytes.length, 0), 'send', socket === undefined ? {} : { address: socket });
     } finally {
-      linux.close(fd);
+      if (fd !== this.#connection) close(fd);
     }
+  }
+}
+
+/** Node has no datagram sockets of Unix; who is not asked does not load what has them. */
+async function connectTo(address: string): Promise<number> {
+  const { close, connect, constants, socket } = await import('@vm-tools/linux');
+  const fd = socket(constants.AF_UNIX, constants.SOCK_DGRAM);
+  try {
+    connect(fd, notifyAddress(address));
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
   }
 }
 

@@ -113,12 +113,6 @@ export function seal(inForce: InForce): InForce {
   return inForce;
 }
 
-/** Of the environment with which the process began. */
-export function initialVariable(name: string): string | undefined {
-  const found = stringsOf('/proc/self/environ').find((text) => text.toString().startsWith(`${name}=`));
-  return found?.toString().slice(name.length + 1);
-}
-
 /** Strings as the kernel keeps them, each with a NUL behind it. */
 function stringsOf(path: string): Buffer[] {
   const bytes = readFileSync(path);

@@ -5,13 +5,12 @@ import { type Context, ExitCode, ExitError, type Log, passedSockets, UsageError 
 import type { HostFileSystemOptions } from '@vm-tools/p9-protocol/host';
 import type { Address } from '@vm-tools/vsock';
 import { Acceptor } from './acceptor.ts';
-import { connectToServiceManager, tell } from './announcement.ts';
 import { Clients } from './clients.ts';
 import { Door, type DoorDescription, openDoor } from './door.ts';
 import { describeExports, exportsOf, openExport } from './exports.ts';
 import { idMap } from './id-map.ts';
 import type { program } from './program.ts';
-import { initialVariable, seal, startedOver, startOver } from './sandbox.ts';
+import { seal, startedOver, startOver } from './sandbox.ts';
 
 /** What the Linux client asked for by default up to 5.15: too little to be fast. */
 const SMALL_MSIZE = 8192;
@@ -35,12 +34,13 @@ interface Opened {
 
 /** Serves until the process is told to end. */
 export async function serve(context: ServeContext): Promise<undefined> {
-  const { options, log } = context;
+  const { options, log, serviceManager } = context;
   const confined = startedOver<Opened>();
   if (confined) {
     const { parts, missing } = seal(confined.inForce);
     if (missing.length === 0) log.info(`sandbox: ${parts.join(', ')}`);
     else log.warn(`sandbox: ${parts.join(', ')}; without ${missing.join(', ')}`);
+    serviceManager.adopt(confined.state.notify);
     await serveOpened(confined.state, context);
     return;
   }
@@ -53,12 +53,15 @@ export async function serve(context: ServeContext): Promise<undefined> {
 }
 
 /** Starts 9s over; what it does then begins in `serve`. */
-async function confine(opened: Opened, { options, log, shutdown }: ServeContext): Promise<void> {
+async function confine(
+  opened: Opened,
+  { options, log, shutdown, serviceManager }: ServeContext,
+): Promise<void> {
   const doors = opened.doors.map((door) => new Door(door));
   shutdown.onShutdown('stop listening', () => {
     for (const door of doors) door.close();
   });
-  const notify = announcementSocket(log);
+  const notify = await serviceManager.connect().catch((error: unknown) => cannotTell(log, error));
   // A signal that Node.js has caught and not told yet would be lost. From here on one ends the process at once.
   await turn();
   if (shutdown.signal.aborted) return;
@@ -114,7 +117,7 @@ function fileSystemOptions(
   };
 }
 
-async function serveOpened({ roots, doors, notify }: Opened, context: ServeContext): Promise<void> {
+async function serveOpened({ roots, doors }: Opened, context: ServeContext): Promise<void> {
   const { options, log, shutdown, serviceManager } = context;
   if (options.msize <= SMALL_MSIZE) {
     log.warn(`--msize ${options.msize} is small: most time will go into round trips`);
@@ -158,27 +161,10 @@ async function serveOpened({ roots, doors, notify }: Opened, context: ServeConte
     });
   }
   const status = `serving ${served} on ${doors.map(({ address }) => address).join(', ')}`;
-  if (notify === undefined) {
-    await serviceManager.notify({ ready: true, status }).catch((error: unknown) => cannotTell(log, error));
-    return;
-  }
-  tell(notify, 'READY=1', `STATUS=${status}`);
-  shutdown.onShutdown('announce the end', () => tell(notify, 'STOPPING=1'));
+  await serviceManager.notify({ ready: true, status }).catch((error: unknown) => cannotTell(log, error));
 }
 
-/** To the service manager that started this process, if it wants to know. */
-function announcementSocket(log: Log): number | undefined {
-  const name = initialVariable('NOTIFY_SOCKET');
-  if (!name) return undefined;
-  try {
-    return connectToServiceManager(name);
-  } catch (error) {
-    cannotTell(log, error);
-    return undefined;
-  }
-}
-
-function cannotTell(log: Log, error: unknown): void {
+function cannotTell(log: Log, error: unknown): undefined {
   log.warn('the service manager cannot be told that 9s is ready', { error });
 }
 
