@@ -5,12 +5,12 @@
  * A frame, all numbers little-endian: u32 length of what follows, u8 type, u32 id, payload. See src/agent-protocol.ts.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/vm_sockets.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -180,21 +180,11 @@ static void enter_root(const char *device)
 		DIE("entering the root: %s", strerror(errno));
 }
 
-static void interface_up(const char *name, const char *address, const char *mask)
+static void interface_up(const char *name)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {0};
-	struct sockaddr_in *in = (struct sockaddr_in *)&request.ifr_addr;
 	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
-	if (address) {
-		in->sin_family = AF_INET;
-		inet_pton(AF_INET, address, &in->sin_addr);
-		if (ioctl(fd, SIOCSIFADDR, &request))
-			DIE("address of %s: %s", name, strerror(errno));
-		inet_pton(AF_INET, mask, &in->sin_addr);
-		if (ioctl(fd, SIOCSIFNETMASK, &request))
-			DIE("netmask of %s: %s", name, strerror(errno));
-	}
 	if (ioctl(fd, SIOCGIFFLAGS, &request) == 0) {
 		request.ifr_flags |= IFF_UP;
 		if (ioctl(fd, SIOCSIFFLAGS, &request))
@@ -255,12 +245,7 @@ static void set_up(void)
 		copy_overlay(overlay);
 		close(overlay);
 	}
-	interface_up("lo", NULL, NULL);
-	if (kernel_argument("vmtools.net")) {
-		if (!appears("/sys/class/net/eth0"))
-			DIE("no network card");
-		interface_up("eth0", "10.0.2.15", "255.255.255.0");
-	}
+	interface_up("lo");
 	sethostname("guest", 5);
 	klogctl(8, NULL, 7);
 }
@@ -654,8 +639,38 @@ static void serve(int signals)
 	}
 }
 
-int main(void)
+/* ---- 9P over vsock ---- */
+
+/*
+ * mount9p PORT FOLDER OPTIONS: connects to the host and hands the connection to the kernel, which keeps it. Not done by the
+ * first process, for a mount waits for the server.
+ */
+static int mount_9p(char **arguments)
 {
+	struct sockaddr_vm host = {
+		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = strtoul(arguments[0], NULL, 10)};
+	char options[4096];
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&host, sizeof host)) {
+		fprintf(stderr, "mount9p: vsock:2:%s: %s\n", arguments[0], strerror(errno));
+		return 1;
+	}
+	snprintf(options, sizeof options, "trans=fd,rfdno=%d,wfdno=%d,%s", fd, fd, arguments[2]);
+	if (mount("vsock", arguments[1], "9p", 0, options)) {
+		fprintf(stderr, "mount9p: %s: %s\n", arguments[1], strerror(errno));
+		return 1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (getpid() != 1) {
+		if (argc == 5 && !strcmp(argv[1], "mount9p"))
+			return mount_9p(argv + 2);
+		fprintf(stderr, "usage: /proc/1/exe mount9p PORT FOLDER OPTIONS\n");
+		return 2;
+	}
 	sigset_t child;
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&child);

@@ -1,13 +1,15 @@
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { close } from '@vm-tools/linux';
+import { VsockDevice } from '@vm-tools/vhost-user-vsock';
 import { type StartOptions, startVm, type VmOptions } from '@vm-tools/vmm';
 import { AGENT_PORT } from './agent-client.ts';
 import { Guest } from './guest.ts';
 import { filesArchive, type GuestFiles, initramfs, repositoryNode, rootDisk } from './image.ts';
 import { guestKernel } from './kernel.ts';
 import { nativeProgram } from './native.ts';
-import { shareForwards } from './p9-mount.ts';
+import { shareAddresses } from './p9-mount.ts';
 import { runProgram, type ToolOptions } from './tool.ts';
 
 /** What a guest has in it. Each set is built once and kept in `.cache/guest`. */
@@ -25,6 +27,8 @@ export interface GuestContents {
 export interface GuestOptions extends GuestContents {
   /** Put into the guest at this boot, by guest path. Contents given as bytes are executable. */
   readonly files?: GuestFiles;
+  /** The guest's address on its vsock; default 3. Guests of one number do not meet. */
+  readonly cid?: number;
   /** 9P servers of the host, by a name for `mount9p`: paths of their Unix sockets. They may come and go. */
   readonly p9?: Readonly<Record<string, string>>;
   /** MiB; default 512, with Node.js 1024. */
@@ -32,7 +36,7 @@ export interface GuestOptions extends GuestContents {
   readonly cpus?: number;
   /** Added to the kernel's command line. */
   readonly cmdline?: string;
-  /** Further options of the VM; disks come after the root disk. */
+  /** Further options of the VM; disks come after the root disk. With a `vsock` of its own there are no `p9` and no `guest.vsock`. */
   readonly vm?: Omit<Partial<VmOptions & StartOptions>, 'kernel' | 'initrd' | 'cmdline' | 'signal'>;
   /** Ends the guest, whenever it fires. */
   readonly signal?: AbortSignal;
@@ -51,7 +55,7 @@ export interface PreparedGuest {
 const modulesFor = {
   microvm: ['virtio_mmio'],
   q35: ['virtio_pci'],
-  any: ['virtio_console', 'virtio_net', '9p', '9pnet_fd'],
+  any: ['virtio_console', 'vmw_vsock_virtio_transport', '9p', '9pnet_fd'],
   disk: ['virtio_blk', 'ext4'],
 };
 
@@ -79,40 +83,48 @@ export async function prepareGuest(
 }
 
 /**
- * Boots a guest and resolves when programs can run in it. Without network but for its 9P shares, without root, without KVM.
+ * Boots a guest and resolves when programs can run in it. Without network but for its vsock, without root, without KVM.
  * Rejects with ToolError (what is absent and how to install it), GuestError or the signal's reason; nothing is left then.
  */
 export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
-  const { files = {}, p9 = {}, signal, timeoutMs = 120_000, vm: more = {} } = options;
+  const { files = {}, p9 = {}, cid = 3, signal, timeoutMs = 120_000, vm: more = {} } = options;
   const prepared = await prepareGuest(options, { signal });
-  const { addresses, forwards } = await shareForwards(p9, { signal });
   const root = prepared.rootDisk === undefined ? [] : [{ path: prepared.rootDisk, snapshot: true }];
-  const network = forwards.length > 0 || more.network ? { network: { ...more.network, forwards } } : {};
   const words = [
     ...cmdline,
     `tsc_early_khz=${await tscFrequency({ signal })}`,
     ...(root.length > 0 ? ['vmtools.root=/dev/vda'] : []),
-    ...(network.network ? ['vmtools.net=1'] : []),
     options.cmdline ?? '',
   ];
   await using initrd = await withFiles(prepared.initrd, files);
-  const vm = await startVm({
-    ...more,
-    ...network,
-    kernel: prepared.kernel,
-    initrd: initrd.path,
-    cmdline: words.join(' ').trim(),
-    machine: options.machine ?? 'microvm',
-    memory: options.memory ?? (options.node ? 1024 : 512),
-    cpus: options.cpus ?? 1,
-    disks: [...root, ...(more.disks ?? [])],
-    ports: [{ name: AGENT_PORT }, ...(more.ports ?? [])],
-    ...(signal ? { signal } : {}),
-  });
+  // A thread of its own: a test that is busy, or waits for a program, must not hold up the guest.
+  const device = more.vsock === undefined ? new VsockDevice({ guestCid: cid, thread: true }) : undefined;
   try {
-    return await Guest.connect(vm, addresses, timeoutMs);
+    const shares = device ? shareAddresses(p9, device) : new Map<string, never>();
+    const vsock = await device?.plug();
+    const vm = await startVm({
+      ...more,
+      ...(vsock === undefined ? {} : { vsock: { fd: vsock } }),
+      kernel: prepared.kernel,
+      initrd: initrd.path,
+      cmdline: words.join(' ').trim(),
+      machine: options.machine ?? 'microvm',
+      memory: options.memory ?? (options.node ? 1024 : 512),
+      cpus: options.cpus ?? 1,
+      disks: [...root, ...(more.disks ?? [])],
+      ports: [{ name: AGENT_PORT }, ...(more.ports ?? [])],
+      ...(signal ? { signal } : {}),
+    }).finally(() => {
+      if (vsock !== undefined) close(vsock);
+    });
+    try {
+      return await Guest.connect(vm, { device, shares, timeoutMs });
+    } catch (error) {
+      await vm.kill();
+      throw error;
+    }
   } catch (error) {
-    await vm.kill();
+    await device?.close();
     signal?.throwIfAborted();
     throw error;
   }

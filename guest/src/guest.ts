@@ -1,4 +1,5 @@
 import { buffer, text } from 'node:stream/consumers';
+import type { VsockDevice } from '@vm-tools/vhost-user-vsock';
 import type { Vm, VmConsole, VmExit } from '@vm-tools/vmm';
 import { AGENT_PORT, AgentClient, AgentFailure } from './agent-client.ts';
 import { GuestError, type GuestErrorCode } from './errors.ts';
@@ -45,28 +46,40 @@ const DEFAULT_TIMEOUT = 60_000;
 /** Lines of the console in a message: a panic's call trace is longer than a screen. */
 const TAIL = 50;
 
+/** What of the host a guest is given. */
+export interface GuestConnections {
+  readonly device: VsockDevice | undefined;
+  readonly shares: ReadonlyMap<string, ShareAddress>;
+  /** Milliseconds for the boot. */
+  readonly timeoutMs: number;
+}
+
 /** A booted guest. Disposing of it ends it at once; nothing of it stays on the host. */
 export class Guest implements AsyncDisposable {
   readonly vm: Vm;
   /** The kernel's release, such as `6.1.0-50-amd64`. */
   readonly release: string;
+  /** Resolves when the VM has ended, and its vsock device is closed. */
+  readonly exited: Promise<VmExit>;
   readonly #agent: AgentClient;
+  readonly #device: VsockDevice | undefined;
   readonly #shares: ReadonlyMap<string, ShareAddress>;
 
-  private constructor(
-    vm: Vm,
-    agent: AgentClient,
-    release: string,
-    shares: ReadonlyMap<string, ShareAddress>,
-  ) {
+  private constructor(vm: Vm, agent: AgentClient, release: string, { device, shares }: GuestConnections) {
     this.vm = vm;
     this.#agent = agent;
     this.release = release;
+    this.#device = device;
     this.#shares = shares;
+    this.exited = vm.exited.then(async (exit) => {
+      await device?.close();
+      return exit;
+    });
   }
 
   /** Awaits the agent of a VM that has just been started. `bootGuest` is what makes VMs with an agent. */
-  static async connect(vm: Vm, shares: ReadonlyMap<string, ShareAddress>, timeoutMs: number): Promise<Guest> {
+  static async connect(vm: Vm, connections: GuestConnections): Promise<Guest> {
+    const { timeoutMs } = connections;
     const agent = new AgentClient(vm.port(AGENT_PORT));
     const fail = (code: GuestErrorCode, message: string) =>
       new GuestError(code, message, { console: `${vm.console.tail(TAIL)}\n${vm.stderr}` });
@@ -80,16 +93,18 @@ export class Guest implements AsyncDisposable {
         timer = setTimeout(late, timeoutMs);
       }),
     ]).finally(() => clearTimeout(timer));
-    return new Guest(vm, agent, release, shares);
+    return new Guest(vm, agent, release, connections);
+  }
+
+  /** The host's side of its vsock. Throws RangeError when `bootGuest` was given another one. */
+  get vsock(): VsockDevice {
+    if (!this.#device) throw new RangeError("the guest has a vsock device that is not this program's");
+    return this.#device;
   }
 
   /** The serial console: the kernel's log, warnings of the boot and everything since. */
   get console(): VmConsole {
     return this.vm.console;
-  }
-
-  get exited(): Promise<VmExit> {
-    return this.vm.exited;
   }
 
   /** Starts a program and resolves when it runs, its streams open. Rejects with GuestError. */
@@ -194,12 +209,13 @@ export class Guest implements AsyncDisposable {
   async powerOff({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<VmExit> {
     this.#agent.powerOff();
     const timer = setTimeout(() => void this.vm.kill(), timeoutMs);
-    return this.vm.exited.finally(() => clearTimeout(timer));
+    return this.exited.finally(() => clearTimeout(timer));
   }
 
   /** Ends the guest as a power cut does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.vm[Symbol.asyncDispose]();
+    await this.exited;
   }
 
   #spawn(argv: readonly string[], { env, cwd = '/', uid = 0, gid = 0 }: SpawnOptions): GuestProcess {

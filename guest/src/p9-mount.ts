@@ -1,11 +1,8 @@
 import { connect } from 'node:net';
-import type { VmForward } from '@vm-tools/vmm';
-import { nativeProgram } from './native.ts';
-import type { ToolOptions } from './tool.ts';
+import type { VsockDevice } from '@vm-tools/vhost-user-vsock';
 
-/** Where the guest finds a share: an address of its user network, of which the host sees nothing. */
+/** Where the guest finds a share: a vsock port of the host, which leads to the server. */
 export interface ShareAddress {
-  readonly address: string;
   readonly port: number;
   /** The server's Unix socket on the host. */
   readonly socket: string;
@@ -30,25 +27,24 @@ export interface MountOptions {
   readonly signal?: AbortSignal;
 }
 
+/** 9P's port of TCP and its neighbours. */
+const FIRST_PORT = 564;
+
 /**
- * Shares by name, as rules of the user network: each connection of the guest gets an own relay to the share's Unix socket,
- * so that the end of either side is seen by the other, and a server that is started anew is found at the next mount.
+ * Shares by name, as ports of the guest's vsock device: each connection of the guest is joined with the share's Unix socket, so that the end
+ * of either side is seen by the other, and a server that is started anew is found at the next mount.
  */
-export async function shareForwards(
+export function shareAddresses(
   shares: Readonly<Record<string, string>>,
-  options: ToolOptions = {},
-): Promise<{ addresses: Map<string, ShareAddress>; forwards: VmForward[] }> {
-  const names = Object.keys(shares);
-  if (names.length > 100)
-    throw new RangeError(`${names.length} 9P shares: the user network has addresses for 100`);
-  const addresses = new Map<string, ShareAddress>();
-  const forwards: VmForward[] = [];
-  for (const [name, socket] of Object.entries(shares)) {
-    const [address, port] = [`10.0.2.${100 + addresses.size}`, 564];
-    addresses.set(name, { address, port, socket });
-    forwards.push({ address, port, command: [await nativeProgram('relay', options), socket] });
-  }
-  return { addresses, forwards };
+  device: VsockDevice,
+): Map<string, ShareAddress> {
+  return new Map(
+    Object.entries(shares).map(([name, socket], index) => {
+      const port = FIRST_PORT + index;
+      device.listen(port, { path: socket });
+      return [name, { port, socket }];
+    }),
+  );
 }
 
 /** Why nobody can be reached at a share's socket, or undefined when someone can: a guest sees either as a lost connection. */
@@ -63,16 +59,10 @@ export function whyUnreachable({ socket }: ShareAddress): Promise<string | undef
   });
 }
 
-/** The command that mounts a share. */
-export function mountArguments(
-  { address, port }: ShareAddress,
-  path: string,
-  options: MountOptions,
-): string[] {
+/** The command that mounts a share: the first process's program, wherever its file is now. */
+export function mountArguments({ port }: ShareAddress, path: string, options: MountOptions): string[] {
   const { msize = 131_072, cache = 'none', access = 'client', uname = 'root', aname = '' } = options;
   const words = [
-    'trans=tcp',
-    `port=${port}`,
     `version=${options.version ?? '9p2000.L'}`,
     `msize=${msize}`,
     `cache=${cache}`,
@@ -81,5 +71,5 @@ export function mountArguments(
     ...(aname === '' ? [] : [`aname=${aname}`]),
     ...(options.extra ?? []),
   ];
-  return ['/bin/busybox', 'mount', '-t', '9p', '-o', words.join(','), address, path];
+  return ['/proc/1/exe', 'mount9p', String(port), path, words.join(',')];
 }

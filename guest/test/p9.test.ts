@@ -52,7 +52,7 @@ test('several mounts of several servers are used at once', async () => {
   expect(read).toEqual(['hello', 'hello', 'hi']);
   const [, second] = (await guest.sh('grep " 9p " /proc/mounts')).split('\n');
   expect(second?.split(/[ ,]/)).toEqual(
-    expect.arrayContaining(['/mnt/b', 'msize=65536', 'access=any', 'trans=tcp']),
+    expect.arrayContaining(['/mnt/b', 'msize=65536', 'access=any', 'trans=fd']),
   );
   await guest.sh('echo from a > /mnt/a/file');
   expect(await guest.sh('cat /mnt/b/file')).toBe('from a\n');

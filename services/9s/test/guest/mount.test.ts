@@ -63,7 +63,7 @@ describe('mount', () => {
     const found = await mountedAt(path);
     expect(found?.type).toBe('9p');
     expect(found?.options).toEqual(
-      expect.arrayContaining(['rw', 'access=client', 'msize=65536', 'trans=tcp']),
+      expect.arrayContaining(['rw', 'access=client', 'msize=65536', 'trans=fd']),
     );
     // The kernel's client closes its connection at the end, and 9s sees that as a good one.
     await unmount(path);
