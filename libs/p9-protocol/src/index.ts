@@ -31,6 +31,7 @@ export {
   type MemoryTree,
 } from './memory/memory-file-system.ts';
 export { type MessagePortLike, messagePortStream } from './message-port-stream.ts';
+export { MissingPackageError } from './missing-package-error.ts';
 export { Name } from './name.ts';
 export type { Attributes } from './server/attributes.ts';
 export type { Connection, ConnectionEnd } from './server/connection.ts';

@@ -1,8 +1,8 @@
-import { close, constants, fstatat, reopen, STAT_WORDS } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import { Name } from '../name.ts';
 import { DirectoryEntries } from '../server/directory-entries.ts';
 import { DirectoryReader } from './host-directory.ts';
+import { close, constants, fstatat, reopen, STAT_WORDS } from './linux.ts';
 
 const NOTHING = new DataView(new ArrayBuffer(0));
 

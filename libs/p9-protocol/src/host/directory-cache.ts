@@ -1,6 +1,6 @@
-import { constants, Stat, statx } from '@vm-tools/linux';
 import type { Name } from '../name.ts';
 import type { HostNode, HostNodeTree } from './host-node.ts';
+import { constants, Stat, statx } from './linux.ts';
 
 const { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID } = constants;
 /** Looks at an entry as opening it with O_PATH and O_NOFOLLOW does. */

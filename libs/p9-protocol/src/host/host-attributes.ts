@@ -1,9 +1,9 @@
-import { chmod, constants, fchownat, ftruncate, Stat, truncate, utimensat } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { AttributeChanges, Time } from '../filesystem.ts';
 import { type Attributes, attributeOffsets } from '../server/attributes.ts';
 import { GetattrMask } from '../wire/flags.ts';
 import type { IdMap } from './id-map.ts';
+import { chmod, constants, fchownat, ftruncate, Stat, truncate, utimensat } from './linux.ts';
 import { procPath } from './proc-path.ts';
 
 const { AT_EMPTY_PATH, S_IFDIR, S_IFLNK, S_IFREG } = constants;

@@ -1,7 +1,7 @@
-import { constants, getdents64, lseek } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { DirectoryEntries } from '../server/directory-entries.ts';
 import { QidType } from '../wire/qid.ts';
+import { constants, getdents64, lseek } from './linux.ts';
 
 const DT_DIR = 4;
 const DT_LNK = 10;

@@ -1,22 +1,4 @@
 import { fdatasync, fsync } from 'node:fs';
-import {
-  close,
-  constants,
-  fstat,
-  linkat,
-  mkdirat,
-  mknodat,
-  openat,
-  pread,
-  pwrite,
-  readlinkat,
-  removexattr,
-  renameat2,
-  setxattr,
-  statx,
-  symlinkat,
-  unlinkat,
-} from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type {
   AttachRequest,
@@ -44,6 +26,24 @@ import { type HostUser, squashedUser, userNamed } from './host-users.ts';
 import { readXattr, readXattrNames } from './host-xattr.ts';
 import { IdMap } from './id-map.ts';
 import { Identities } from './identities.ts';
+import {
+  close,
+  constants,
+  fstat,
+  linkat,
+  mkdirat,
+  mknodat,
+  openat,
+  pread,
+  pwrite,
+  readlinkat,
+  removexattr,
+  renameat2,
+  setxattr,
+  statx,
+  symlinkat,
+  unlinkat,
+} from './linux.ts';
 import { NewFiles } from './new-files.ts';
 import { hostOpenFlags, opensForWriting } from './open-flags.ts';
 import { procPath } from './proc-path.ts';

@@ -1,8 +1,8 @@
-import { close, constants, ofdGetLock, ofdSetLock, reopen } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { LockDescription, LockRequest } from '../filesystem.ts';
 import { LockStatus, LockType, testedLockType } from '../wire/flags.ts';
 import type { HostNode } from './host-node.ts';
+import { close, constants, ofdGetLock, ofdSetLock, reopen } from './linux.ts';
 
 /** What `HostLocks` needs of an open file. */
 export interface LockableFile {

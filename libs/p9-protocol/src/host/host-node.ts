@@ -1,3 +1,8 @@
+import { Errno } from '../errno.ts';
+import type { FileNode } from '../filesystem.ts';
+import { Name } from '../name.ts';
+import { Qid, QidType } from '../wire/qid.ts';
+import { DirectoryCache } from './directory-cache.ts';
 import {
   close,
   constants,
@@ -9,12 +14,7 @@ import {
   STAT_WORDS,
   Stat,
   statx,
-} from '@vm-tools/linux';
-import { Errno } from '../errno.ts';
-import type { FileNode } from '../filesystem.ts';
-import { Name } from '../name.ts';
-import { Qid, QidType } from '../wire/qid.ts';
-import { DirectoryCache } from './directory-cache.ts';
+} from './linux.ts';
 
 const PATH_FLAGS = constants.O_PATH | constants.O_NOFOLLOW;
 const { S_IFMT, S_IFDIR, S_IFLNK } = constants;

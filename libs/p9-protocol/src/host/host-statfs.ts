@@ -1,5 +1,5 @@
-import { fstatfs, STATFS_WORDS, StatFs } from '@vm-tools/linux';
 import type { FileSystemStatus } from '../filesystem.ts';
+import { fstatfs, STATFS_WORDS, StatFs } from './linux.ts';
 
 const words = new Uint32Array(STATFS_WORDS);
 

@@ -1,6 +1,6 @@
-import { getxattr, listxattr } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { Name } from '../name.ts';
+import { getxattr, listxattr } from './linux.ts';
 
 const NOTHING = new Uint8Array(0);
 /** A value that grows between asking its size and reading it is asked for again, so often. */

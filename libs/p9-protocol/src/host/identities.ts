@@ -1,6 +1,6 @@
-import { setfsgid, setfsuid, setThreadGroups } from '@vm-tools/linux';
 import { Errno, P9Error } from '../errno.ts';
 import type { HostUser } from './host-users.ts';
+import { setfsgid, setfsuid, setThreadGroups } from './linux.ts';
 import { processStatus } from './process-status.ts';
 
 /** Who a thread is to the kernel when it works with files. */

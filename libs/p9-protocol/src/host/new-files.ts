@@ -1,6 +1,6 @@
-import { chmod, constants, fchownat, fstat, Stat } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { IdMap } from './id-map.ts';
+import { chmod, constants, fchownat, fstat, Stat } from './linux.ts';
 import { procPath } from './proc-path.ts';
 import { processStatus } from './process-status.ts';
 

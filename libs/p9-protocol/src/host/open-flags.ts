@@ -1,5 +1,5 @@
-import { constants } from '@vm-tools/linux';
 import { OpenFlags } from '../wire/flags.ts';
+import { constants } from './linux.ts';
 
 /**
  * What is passed on of the client's flags, in the host's own numbers (they differ between architectures). Left out on purpose: O_CREAT and O_EXCL, which are

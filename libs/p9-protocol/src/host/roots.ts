@@ -1,4 +1,4 @@
-import { close, constants, open } from '@vm-tools/linux';
+import { close, constants, open } from './linux.ts';
 
 /**
  * O_PATH descriptors of all of these directories, or of none.

@@ -1,5 +1,5 @@
-import { send, sendv } from '@vm-tools/linux';
 import type { ReplyBuffer } from '../server/reply-buffer.ts';
+import { send, sendv } from './linux.ts';
 
 /** Sends as much of a batch of replies as the socket takes in one call: how many bytes, or a negative errno. */
 export function sendReplies(fd: number, { bytes, ranges, rangeCount }: ReplyBuffer): number {

@@ -1,10 +1,10 @@
-import { constants, recv, type Watch, watch } from '@vm-tools/linux';
 import { Errno } from '../errno.ts';
 import type { FileSystem } from '../filesystem.ts';
 import type { ConnectionEnd } from '../server/connection.ts';
 import type { ReplyBuffer } from '../server/reply-buffer.ts';
 import { type ReplySink, type ServerOptions, Session } from '../server/session.ts';
 import { hungUp, transportFailed, violated } from './endings.ts';
+import { constants, recv, type Watch, watch } from './linux.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 import { sendReplies } from './send-replies.ts';
 

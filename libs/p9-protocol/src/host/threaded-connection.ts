@@ -1,5 +1,5 @@
-import { close, constants, shutdown } from '@vm-tools/linux';
 import type { Connection, ConnectionEnd } from '../server/connection.ts';
+import { close, constants, shutdown } from './linux.ts';
 
 /** A connection that a thread serves, as the thread that accepted it sees it. Owns the descriptor. */
 export class ThreadedConnection implements Connection {
