@@ -22,9 +22,9 @@ export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: number;
 
-  constructor(message: string, exitCode: number, cause: unknown) {
-    super(message, { cause });
-    this.exitCode = exitCode;
+  constructor(message: string, options: { readonly exitCode: number; readonly cause: unknown }) {
+    super(message, { cause: options.cause });
+    this.exitCode = options.exitCode;
   }
 }
 

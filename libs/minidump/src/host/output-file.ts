@@ -32,6 +32,6 @@ function create(path: string): number {
   try {
     return openSync(path, 'w', 0o600);
   } catch (error) {
-    throw new CommandError((error as Error).message, Exit.cannotCreate, error);
+    throw new CommandError((error as Error).message, { exitCode: Exit.cannotCreate, cause: error });
   }
 }

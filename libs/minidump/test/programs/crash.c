@@ -99,7 +99,9 @@ static void *wait_for_ever(void *argument) {
   for (;;) pause();
 }
 
-static NOINLINE int with_threads(int count) {
+static NOINLINE int with_threads(int count, size_t megabytes) {
+  // Not zero: pages of zeros are no pages.
+  if (megabytes > 0) memset(malloc(megabytes << 20), 0xa5, megabytes << 20);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, 65536);
@@ -208,7 +210,7 @@ int main(int argc, char **argv) {
   if (strcmp(how, "divide") == 0) return divide(argc - 2);
   if (strcmp(how, "jump") == 0) return recurse(3, jump_to_null);
   if (strcmp(how, "bad-sp") == 0) return recurse(3, bad_stack_pointer);
-  if (strcmp(how, "threads") == 0) return with_threads(atoi(more));
+  if (strcmp(how, "threads") == 0) return with_threads(atoi(more), argc > 3 ? atoi(argv[3]) : 0);
   if (strcmp(how, "leaderless") == 0) return without_leader();
   if (strcmp(how, "mappings") == 0) return many_mappings(atoi(more));
   if (strcmp(how, "sparse") == 0) return sparse();

@@ -1,0 +1,137 @@
+import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { repository } from '../9p/cache.ts';
+import { median } from '../9p/median.ts';
+import { UsageError } from '../9p/options.ts';
+import { Cores } from './cores.ts';
+
+const help = `usage: npm run bench -- minidump [--rounds N] [--json]
+
+What core2minidump costs: a core of 1 GiB with 1,200 threads through a pipe, beside "cat > /dev/null" on the same pipe; and a small
+one, beside a Node.js that does nothing. The kernel must write cores to the current folder (kernel.core_pattern=core).
+
+  --rounds N  how often (default 9); the figures are medians
+  --json      results as JSON in place of a table`;
+
+interface Row {
+  readonly name: string;
+  readonly measured: number;
+  readonly target: number;
+  readonly unit: 'ms' | 'MB';
+  readonly note: string;
+}
+
+const program = join(repository, 'libs/minidump/dist/host/core2minidump.cjs');
+/** Tells the most memory that the process had, on its standard error. */
+const tellMemory =
+  'data:text/javascript,process.on("exit",()=>console.error(process.resourceUsage().maxRSS))';
+
+/** `npm run bench -- minidump`. Resolves to an exit status. */
+export async function benchMinidump(args: string[], signal: AbortSignal): Promise<number> {
+  const { help: wanted, json, rounds } = parse(args);
+  if (wanted) {
+    console.log(help);
+    return 0;
+  }
+  execFileSync(process.execPath, ['scripts/build.ts', 'libs/linux', 'libs/minidump'], {
+    cwd: repository,
+    stdio: 'pipe',
+  });
+  using cores = new Cores();
+  const rows = measure(cores, rounds, signal);
+  console.log(json ? JSON.stringify(rows, null, 2) : table(rows));
+  return 0;
+}
+
+function measure(cores: Cores, rounds: number, signal: AbortSignal): Row[] {
+  const output = join(cores.folder, 'dump');
+  const node = `'${process.execPath}'`;
+  const commands = {
+    node: `${node} -e 0`,
+    cat: (core: string) => `cat '${core}' | cat > /dev/null`,
+    convert: (core: string, flags = '') => `cat '${core}' | ${node} ${flags} '${program}' -q -o '${output}'`,
+  };
+  const small = cores.of('null');
+  const large = cores.of('threads', '1200', '1024');
+  const times = new Map<string, number[]>();
+  for (let round = -1; round < rounds; round++) {
+    for (const command of [
+      commands.node,
+      commands.cat(large),
+      commands.convert(large),
+      commands.convert(small),
+    ]) {
+      signal.throwIfAborted();
+      const time = timeOf(command);
+      // The first one warms the page cache up.
+      if (round >= 0) times.set(command, [...(times.get(command) ?? []), time]);
+    }
+  }
+  const time = (command: string) => median(times.get(command) ?? []);
+  const [idle, cat] = [time(commands.node), time(commands.cat(large))];
+  return [
+    {
+      name: 'core of 1 GiB, 1,200 threads, through a pipe',
+      measured: time(commands.convert(large)),
+      target: 1.3 * cat + idle,
+      unit: 'ms',
+      note: `1.3 x cat (${cat.toFixed(0)} ms) + node -e 0 (${idle.toFixed(0)} ms)`,
+    },
+    {
+      name: 'its peak of memory',
+      measured: memoryOf(commands.convert(large, `--import '${tellMemory}'`)),
+      target: 120,
+      unit: 'MB',
+      note: `for a core of ${(statSync(large).size / 1e6).toFixed(0)} MB`,
+    },
+    {
+      name: 'small core, whole process',
+      measured: time(commands.convert(small)),
+      target: idle + 40,
+      unit: 'ms',
+      note: `node -e 0 (${idle.toFixed(0)} ms) + 40 ms, for ${(statSync(small).size / 1e3).toFixed(0)} kB`,
+    },
+  ];
+}
+
+function timeOf(command: string): number {
+  const start = performance.now();
+  execFileSync('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return performance.now() - start;
+}
+
+function memoryOf(command: string): number {
+  const kibibytes = execFileSync('sh', ['-c', `${command} 2>&1 >/dev/null`], { encoding: 'utf8' });
+  return (Number(kibibytes) * 1024) / 1e6;
+}
+
+function table(rows: readonly Row[]): string {
+  const lines = rows.map(
+    ({ name, measured, target, unit, note }) =>
+      `| ${name} | ${measured.toFixed(0)} ${unit} | ${target.toFixed(0)} ${unit} | ${measured <= target ? 'yes' : 'no'} | ${note} |`,
+  );
+  return ['| what | measured | target | reached | the target is |', '|---|---|---|---|---|', ...lines].join(
+    '\n',
+  );
+}
+
+function parse(args: string[]): { help: boolean; json: boolean; rounds: number } {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        rounds: { type: 'string', default: '9' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    const rounds = Number(values.rounds);
+    if (!Number.isInteger(rounds) || rounds < 1)
+      throw new UsageError(`--rounds: ${values.rounds} is no number`);
+    return { ...values, rounds };
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError((error as Error).message, { cause: error });
+  }
+}
