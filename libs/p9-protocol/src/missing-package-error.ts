@@ -1,18 +1,22 @@
+export interface MissingPackageFacts {
+  /** What cannot be used without it. */
+  readonly needing: string;
+  readonly packageName: string;
+  /** Of the module that looked for it. */
+  readonly url: string;
+  readonly cause?: unknown;
+}
+
 /** A package that is needed and need not be installed is not there. */
 export class MissingPackageError extends Error {
   override readonly name = 'MissingPackageError';
   readonly code = 'ERR_MISSING_PACKAGE';
-  /** Its name. */
   readonly packageName: string;
 
-  /**
-   * @param needing what cannot be used without it
-   * @param url of the module that looked for it
-   */
-  constructor(needing: string, packageName: string, url: string, options?: ErrorOptions) {
+  constructor({ needing, packageName, url, cause }: MissingPackageFacts) {
     super(
       `${needing} needs ${packageName}, which cannot be found from ${url}; npm install ${packageName}, without --omit=optional`,
-      options,
+      { cause },
     );
     this.packageName = packageName;
   }

@@ -66,8 +66,7 @@ function linux(): typeof Linux {
     const { code, message } = cause as NodeJS.ErrnoException;
     // Some other module of it: that is told as it is.
     if (!/MODULE_NOT_FOUND$/.test(String(code)) || !message.includes("'@vm-tools/linux'")) throw cause;
-    throw new MissingPackageError('@vm-tools/p9-protocol/host', '@vm-tools/linux', import.meta.url, {
-      cause,
-    });
+    const needing = '@vm-tools/p9-protocol/host';
+    throw new MissingPackageError({ needing, packageName: '@vm-tools/linux', url: import.meta.url, cause });
   }
 }
