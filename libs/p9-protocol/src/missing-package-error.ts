@@ -4,7 +4,6 @@ export interface MissingPackageFacts {
   readonly packageName: string;
   /** Of the module that looked for it. */
   readonly url: string;
-  readonly cause?: unknown;
 }
 
 /** A package that is needed and need not be installed is not there. */
@@ -13,10 +12,10 @@ export class MissingPackageError extends Error {
   readonly code = 'ERR_MISSING_PACKAGE';
   readonly packageName: string;
 
-  constructor({ needing, packageName, url, cause }: MissingPackageFacts) {
+  constructor({ needing, packageName, url }: MissingPackageFacts, options?: ErrorOptions) {
     super(
       `${needing} needs ${packageName}, which cannot be found from ${url}; npm install ${packageName}, without --omit=optional`,
-      { cause },
+      options,
     );
     this.packageName = packageName;
   }

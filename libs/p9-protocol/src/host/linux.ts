@@ -66,7 +66,10 @@ function linux(): typeof Linux {
     const { code, message } = cause as NodeJS.ErrnoException;
     // Some other module of it: that is told as it is.
     if (!/MODULE_NOT_FOUND$/.test(String(code)) || !message.includes("'@vm-tools/linux'")) throw cause;
-    const needing = '@vm-tools/p9-protocol/host';
-    throw new MissingPackageError({ needing, packageName: '@vm-tools/linux', url: import.meta.url, cause });
+    const packageName = '@vm-tools/linux';
+    throw new MissingPackageError(
+      { needing: '@vm-tools/p9-protocol/host', packageName, url: import.meta.url },
+      { cause },
+    );
   }
 }
