@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import http2, {
   type Http2SecureServer,
   type Http2Server,
@@ -7,7 +6,8 @@ import http2, {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Code, ConnectError, type ConnectRouter } from '@connectrpc/connect';
-import { type Address, formatAddress, type Listener, type Peer, peerOf } from '@vm-tools/vsock';
+import { type Address, formatAddress, type Listener, peerOf } from '@vm-tools/vsock';
+import { type Arrivals, LateArrivals, PlainArrivals } from './arrivals.ts';
 import { HealthStatus } from './health.ts';
 import { sessionOptions } from './http2-options.ts';
 import { refusal } from './peer-rules.ts';
@@ -18,16 +18,10 @@ import type { ServeRpcOptions } from './serve.ts';
 import { serveCall } from './server-call.ts';
 import { ServerConnection } from './server-connection.ts';
 import { DEFAULT_MAX_MESSAGE_BYTES } from './transport.ts';
-import { type Usage, Usages } from './usage.ts';
+import { Usages } from './usage.ts';
 
 /** How long handlers have to end once they were told that the server does. */
 const ABORT_MS = 1_000;
-
-interface Arrival {
-  readonly socket: Socket;
-  readonly peer: Peer;
-  readonly usage: Usage;
-}
 
 export interface CloseOptions {
   /** How long calls under way may go on, in milliseconds. Default 5,000. */
@@ -44,7 +38,7 @@ export class RpcServer implements AsyncDisposable {
   readonly #router: RpcRouter;
   readonly #connections = new Map<Http2Session, ServerConnection>();
   readonly #shutdown = new AbortController();
-  readonly #arriving = new AsyncLocalStorage<Arrival>();
+  readonly #arrivals: Arrivals;
   readonly #usages: Usages;
   #closing: Promise<void> | undefined;
 
@@ -56,6 +50,7 @@ export class RpcServer implements AsyncDisposable {
       maxConnectionsPerPeer: options.maxConnectionsPerPeer ?? 64,
       maxPendingBytesPerPeer: options.maxPendingBytesPerPeer ?? 2 * maxMessageBytes,
     });
+    this.#arrivals = tls ? new LateArrivals() : new PlainArrivals();
     this.#router = new RpcRouter({
       interceptors: options.interceptors ?? [],
       maxMessageBytes,
@@ -131,12 +126,11 @@ export class RpcServer implements AsyncDisposable {
       return;
     }
     socket.once('close', () => this.#usages.leave(peer));
-    // The session is made within, at once or after the handshake of TLS: there it is known what it is made on.
-    this.#arriving.run({ socket, peer, usage }, () => this.#http.emit('connection', socket));
+    this.#arrivals.enter({ socket, peer, usage }, () => this.#http.emit('connection', socket));
   }
 
   #begin(session: ServerHttp2Session): void {
-    const arrival = this.#arriving.getStore();
+    const arrival = this.#arrivals.current;
     if (!arrival || this.#closing !== undefined) {
       session.destroy();
       return;

@@ -63,11 +63,14 @@ async function answer(
   await respond(stream, await handler(request));
 }
 
+/** Why a signal is aborted whose call has been answered: one for all, for making an error is not free. */
+const ANSWERED = new ConnectError('the call has been answered', Code.Canceled);
+
 /** Aborted when the stream ends, whoever ends it. */
 function signalOf(stream: ServerHttp2Stream): AbortSignal {
   const controller = new AbortController();
   stream.once('close', () => {
-    if (stream.rstCode === NGHTTP2_NO_ERROR) return controller.abort();
+    if (stream.rstCode === NGHTTP2_NO_ERROR) return controller.abort(ANSWERED);
     const isCanceled = stream.rstCode === NGHTTP2_CANCEL;
     const problem = isCanceled ? 'the caller gave up' : `the stream was reset (${stream.rstCode})`;
     controller.abort(new ConnectError(problem, isCanceled ? Code.Canceled : Code.Aborted));
