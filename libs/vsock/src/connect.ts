@@ -66,20 +66,17 @@ export async function connectDescriptor(
     fd = linux.socket(AF_VSOCK, type | SOCK_NONBLOCK);
     if (bufferSize !== undefined) setBufferSize(fd, bufferSize);
     if (timeoutMs > 0) setConnectTimeout(fd, timeoutMs + KERNEL_SLACK_MS);
-    await connected(fd, { family: 'vsock', cid, port }, patience);
+    if (!isUnderWay(fd, { family: 'vsock', cid, port })) return fd;
+    const waiting = fd;
+    fd = -1; // taken, and closed if it fails
+    fd = await ready(waiting, { writable: true }, patience);
+    const errno = linux.getsockopt(fd, SOL_SOCKET, SO_ERROR);
+    if (errno !== 0) throw new linux.SystemError(errno, 'connect');
     return fd;
   } catch (error) {
     if (fd >= 0) linux.close(fd);
     throw explained(error, 'connect to', address);
   }
-}
-
-/** connect(2) without blocking, to its end. */
-export async function connected(fd: number, address: linux.SocketAddress, patience: Patience): Promise<void> {
-  if (!isUnderWay(fd, address)) return;
-  await ready(fd, { writable: true }, patience);
-  const errno = linux.getsockopt(fd, SOL_SOCKET, SO_ERROR);
-  if (errno !== 0) throw new linux.SystemError(errno, 'connect');
 }
 
 /** Begins to connect; false: it is done already. */

@@ -65,9 +65,9 @@ export async function connectThrough({ allowHalfOpen, onread, ...options }: Dest
     const request = Buffer.from(`CONNECT ${port}\n`);
     // A fresh socket has room for it.
     linux.check(linux.send(fd, request, 0, request.length, 0), 'send');
-    await readAnswer(fd, address, patience);
-    const connected = fd;
-    fd = -1; // adopt closes what it cannot take
+    const asked = fd;
+    fd = -1; // taken from here on, and closed if it fails
+    const connected = await readAnswer(asked, address, patience);
     return withEnds(adopt(connected, { allowHalfOpen, onread }), peer, address);
   } catch (error) {
     if (fd >= 0) linux.close(fd);
@@ -93,36 +93,44 @@ export async function connectUnix(
   }
 }
 
-/** Takes `OK n\n` off the socket, and not a byte more. */
-async function readAnswer(fd: number, address: Address, patience: Patience): Promise<void> {
-  const refuse = (code: string, problem: string, remedy: string) =>
-    new VsockError({ code, operation: 'connect to', address, problem, remedy });
+/** Takes `OK n\n` off the socket, and not a byte more. Returns the descriptor, or closes it. */
+async function readAnswer(socket: number, address: Address, patience: Patience): Promise<number> {
+  let fd = socket;
   const answer = Buffer.alloc(LONGEST_ANSWER);
   let length = 0;
-  for (;;) {
-    const count = linux.recv(fd, answer, length, answer.length - length, MSG_PEEK | MSG_DONTWAIT);
-    if (count === -Errno.EAGAIN) {
-      await ready(fd, { readable: true }, patience);
-      continue;
+  try {
+    while (length === 0 || answer[length - 1] !== NEWLINE) {
+      const count = linux.recv(fd, answer, length, LONGEST_ANSWER - length, MSG_PEEK | MSG_DONTWAIT);
+      if (count === -Errno.EAGAIN) {
+        const waiting = fd;
+        fd = -1;
+        fd = await ready(waiting, { readable: true }, patience);
+        continue;
+      }
+      if (count === 0 || count === -Errno.ECONNRESET) throw refused(address);
+      linux.check(count, 'recv');
+      const newline = answer.subarray(0, length + count).indexOf(NEWLINE, length);
+      const taken = newline < 0 ? count : newline + 1 - length;
+      length += linux.check(linux.recv(fd, answer, length, taken, MSG_DONTWAIT), 'recv');
+      if (newline < 0 && length === LONGEST_ANSWER) throw otherwise(address, answer);
     }
-    if (count === 0 || count === -Errno.ECONNRESET) {
-      const remedy = 'see that a program of the guest listens on that port';
-      throw refuse('ERR_HYBRID_REFUSED', 'the VM closed the connection', remedy);
-    }
-    linux.check(count, 'recv');
-    const newline = answer.subarray(0, length + count).indexOf(NEWLINE, length);
-    const taken = newline < 0 ? count : newline + 1 - length;
-    linux.check(linux.recv(fd, answer, length, taken, MSG_DONTWAIT), 'recv');
-    length += taken;
-    if (
-      newline >= 0
-        ? !/^OK [0-9]{1,10}\n$/.test(answer.toString('latin1', 0, length))
-        : length === answer.length
-    ) {
-      const said = JSON.stringify(answer.toString('latin1', 0, length));
-      const remedy = 'name the Unix socket of the VM itself';
-      throw refuse('ERR_HYBRID_PROTOCOL', `it answers ${said} instead of OK and a number`, remedy);
-    }
-    if (newline >= 0) return;
+    const line = answer.subarray(0, length);
+    if (!/^OK [0-9]{1,10}\n$/.test(line.toString('latin1'))) throw otherwise(address, line);
+    return fd;
+  } catch (error) {
+    if (fd >= 0) linux.close(fd);
+    throw error;
   }
+}
+
+function refused(address: Address): VsockError {
+  const problem = 'the VM closed the connection';
+  const remedy = 'see that a program of the guest listens on that port';
+  return new VsockError({ code: 'ERR_HYBRID_REFUSED', operation: 'connect to', address, problem, remedy });
+}
+
+function otherwise(address: Address, said: Buffer): VsockError {
+  const problem = `it answers ${JSON.stringify(said.toString('latin1'))} instead of OK and a number`;
+  const remedy = 'name the Unix socket of the VM itself';
+  return new VsockError({ code: 'ERR_HYBRID_PROTOCOL', operation: 'connect to', address, problem, remedy });
 }

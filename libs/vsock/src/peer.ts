@@ -45,14 +45,28 @@ interface Ends {
 
 const ends = Symbol.for('vm-tools.vsock.ends');
 
-/** Who is at the other end: of a socket of this package, `request.socket` of HTTP/1, `session.socket` of HTTP/2. */
+/** Who is at the other end: of a socket of this package, `request.socket` of HTTP/1, `session.socket` of HTTP/2, a TLS socket on top. */
 export function peerOf(socket: object): Peer | undefined {
-  return (socket as { [ends]?: Ends })[ends]?.peer;
+  return endsOf(socket)?.peer;
 }
 
 /** The own end: where the listener is that accepted it; of a dialed connection its CID and port, or what was dialed. */
 export function localOf(socket: object): Address | undefined {
-  return (socket as { [ends]?: Ends })[ends]?.local;
+  return endsOf(socket)?.local;
+}
+
+/** Of the socket, or of what Node.js has put it into: TLS keeps it as `_parent`, and what wraps a Duplex as `stream`. */
+function endsOf(socket: object): Ends | undefined {
+  for (let at: unknown = socket; typeof at === 'object' && at !== null; ) {
+    const {
+      [ends]: known,
+      _parent: parent,
+      stream,
+    } = at as { [ends]?: Ends; _parent?: unknown; stream?: unknown };
+    if (known) return known;
+    at = parent ?? stream;
+  }
+  return undefined;
 }
 
 /** Notes both ends on a socket, and returns it. */

@@ -35,7 +35,9 @@ export class PolledSocket extends Duplex {
     } finally {
       linux.close(fd);
     }
-    if (onread !== undefined) this.#pull();
+    // As net.Socket, which sees an end that nobody waits for.
+    if (onread === undefined) this.read(0);
+    else this.#pull();
   }
 
   /** Under the type of what it stands in for. */
@@ -164,8 +166,7 @@ export class PolledSocket extends Duplex {
     } else if (count === 0) {
       this.#wantsRead = false;
       this.push(null);
-      // Nobody reads it by events: the end would wait for ever.
-      if (this.#onread) super.resume();
+      this.read(0);
     } else {
       this.bytesRead += count;
       this.#wantsRead = this.#onread

@@ -1,4 +1,4 @@
-import { type WatchInterest, watch } from '@vm-tools/linux';
+import { close, dup, type Watch, type WatchInterest, watch } from '@vm-tools/linux';
 
 /** How long a wait may last. */
 export interface Patience {
@@ -10,28 +10,48 @@ export interface Patience {
   readonly late: () => Error;
 }
 
-/** Resolves when a descriptor is ready, or in error: the next call on it tells. Does not close it. */
+/**
+ * Resolves when a descriptor is ready, or in error: the next call on it tells.
+ * @param fd taken: closed when it rejects, and with the thread when that ends meanwhile
+ * @returns a descriptor for the same socket, in its place
+ */
 export function ready(
   fd: number,
   interest: WatchInterest,
   { signal, deadline, late }: Patience,
-): Promise<void> {
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error);
+    if (signal?.aborted) {
+      close(fd);
+      return reject(signal.reason as Error);
+    }
     let timer: NodeJS.Timeout | undefined;
-    const watching = watch(fd, interest, () => end(resolve));
     const end = (settle: () => void) => {
-      watching.close();
       clearTimeout(timer);
       signal?.removeEventListener('abort', aborted);
-      settle();
+      try {
+        settle();
+      } catch (error) {
+        reject(error as Error);
+      } finally {
+        watching.close();
+      }
     };
     const aborted = () => end(() => reject(signal?.reason as Error));
+    const watching = take(fd, interest, () => end(() => resolve(dup(watching.fd))));
     signal?.addEventListener('abort', aborted, { once: true });
     if (deadline !== undefined) {
       timer = setTimeout(() => end(() => reject(late())), Math.max(0, deadline - performance.now()));
     }
   });
+}
+
+function take(fd: number, interest: WatchInterest, seen: () => void): Watch {
+  try {
+    return watch(fd, interest, seen);
+  } finally {
+    close(fd);
+  }
 }
 
 /** The moment that is `timeoutMs` from now; 0 is never. */
