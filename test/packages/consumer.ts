@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -71,12 +71,14 @@ export class Consumer implements Disposable {
 
   /** Type-checks the project's `.mts` files as strictly as anyone may, declarations of packages included, and compiles them. */
   compile(): { status: number | null; output: string } {
+    // Connect's declarations name types of the DOM, as its users know; ours do not.
+    const isConnect = existsSync(join(this.folder, 'node_modules/@connectrpc/connect'));
     this.write(
       'tsconfig.json',
       JSON.stringify({
         compilerOptions: {
           target: 'es2022',
-          lib: ['es2023', 'esnext.disposable'],
+          lib: ['es2023', 'esnext.disposable', ...(isConnect ? ['dom'] : [])],
           module: 'nodenext',
           strict: true,
           noUncheckedIndexedAccess: true,
