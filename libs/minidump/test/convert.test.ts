@@ -95,6 +95,26 @@ describe('a process', () => {
   });
 });
 
+test.each(['x86_64', 'i386', 'aarch64', 'arm', 'riscv64'] as const)(
+  'a process of %s is converted',
+  async (cpu) => {
+    const [sp, ip] = { x86_64: ['rsp', 'rip'], i386: ['esp', 'eip'] }[cpu as string] ?? ['sp', 'pc'];
+    const dump = await dumpOf({
+      cpu,
+      threads: [1, 2].map((tid) => ({ tid, signal: 11, registers: { [sp!]: 0x8100n, [ip!]: 0x9080n } })),
+      segments: [
+        { start: 0x8000n, bytes: new Uint8Array(4096).fill(1) },
+        { start: 0x9000n, bytes: new Uint8Array(4096).fill(2), flags: 'r-x' },
+      ],
+      files: [{ start: 0x9000n, end: 0xa000n, page: 0n, path: '/bin/x' }],
+    });
+    expect(dump.cpu).toBe(cpu);
+    expect(dump.threads.map(({ tid }) => tid)).toEqual([1, 2]);
+    expect(dump.registers(dump.exception!.context)?.get(ip!)).toBe(0x9080n);
+    expect([...dump.readMemory(0x8100n, 1), ...dump.readMemory(0x9080n, 1)]).toEqual([1, 2]);
+  },
+);
+
 describe('a signal', () => {
   const crash = async (number: number, info: Uint8Array | undefined) => {
     const [thread] = process().threads!;

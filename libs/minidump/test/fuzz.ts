@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { concat } from '../src/dump/writer.ts';
 import { convertCore } from '../src/host/index.ts';
 import { type DumpContents, type Minidump, readCore, readMinidump, writeMinidump } from '../src/index.ts';
+import { concat } from '../src/record.ts';
 import { synthesizeCore } from '../src/synth/index.ts';
 import { arbitraryDump } from './arbitrary-dump.ts';
 import { process as made } from './program.ts';

@@ -1,6 +1,5 @@
-import { concat } from '../src/dump/writer.ts';
 import { elf, MAGIC, noteHeader, ProgramType } from '../src/elf/elf.ts';
-import { viewOf } from '../src/record.ts';
+import { concat, viewOf } from '../src/record.ts';
 import type { SyntheticCore } from '../src/synth/index.ts';
 
 // A made-up process of x86_64: a program, a library, the dynamic linker's list in the heap, two stacks.

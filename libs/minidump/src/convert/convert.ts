@@ -1,6 +1,7 @@
 import { auxvOf, programTest } from '../core/core.ts';
 import type { FileMapping } from '../core/file-mapping.ts';
 import { type CoreHeaders, readHeaders } from '../core/headers.ts';
+import type { Image } from '../core/image.ts';
 import { type DsoDebug, readLinkMaps } from '../core/link-maps.ts';
 import { CoreMemory } from '../core/memory.ts';
 import {
@@ -23,6 +24,7 @@ import type { CoreInput } from './input.ts';
 import { Instructions } from './instructions.ts';
 import { retained } from './retention.ts';
 import { type Allowance, type CapturedStack, captureStack, share, stackRange } from './stacks.ts';
+import { undumpedLibraries, undumpedProgram } from './undumped-modules.ts';
 
 /** What came of a conversion. */
 export interface Converted {
@@ -169,6 +171,7 @@ class Collector {
       programName = text;
     });
     await this.#input.run(turn);
+    if (mappings.length === 0) await this.#findUndumped(programName, turn);
     const isProgram = programTest(this.#auxv);
     const found = mappings.length > 0 ? this.#found : this.#named(programName, isProgram);
     const modules = arrangeModules(found, ({ base, size }) => isProgram(base, base + BigInt(size)));
@@ -227,6 +230,20 @@ class Collector {
     }
   }
 
+  /** Modules whose headers the core has not: those of qemu-user. */
+  async #findUndumped(programName: string | undefined, turn: () => void): Promise<void> {
+    const { cpu, segments } = this.#headers;
+    const known = { cpu, segments, auxv: this.#auxv, openFile: this.#facts.openFile, errors: this.#errors };
+    if (!this.#dsoDebug) {
+      const program = undumpedProgram(known, programName ?? this.#notes.process?.name);
+      if (!program || this.#found.some(({ base }) => base === program.base)) return;
+      this.#found.push(program);
+      if (program.image) this.#startLinkMaps(program.image);
+      await this.#input.run(turn);
+    }
+    this.#found.push(...undumpedLibraries(known, this.#found, this.#dsoDebug));
+  }
+
   /** Modules of a core that tells of no files: the dynamic linker knows their names. */
   #named(programName: string | undefined, isProgram: (start: bigint, end: bigint) => boolean): Found[] {
     const names = new Map(this.#dsoDebug?.linkMaps.map(({ address, name }) => [address, name]));
@@ -258,10 +275,15 @@ class Collector {
         if (module) this.#found.push(module);
         if (!program || !module?.image || programFound) return;
         programFound = true;
-        this.#input.start(readLinkMaps(cpu, module.image, this.#memory, this.#errors), (dsoDebug) => {
-          this.#dsoDebug = dsoDebug;
-        });
+        this.#startLinkMaps(module.image);
       });
     }
+  }
+
+  #startLinkMaps(program: Image): void {
+    const { cpu } = this.#headers;
+    this.#input.start(readLinkMaps(cpu, program, this.#memory, this.#errors), (dsoDebug) => {
+      this.#dsoDebug = dsoDebug;
+    });
   }
 }

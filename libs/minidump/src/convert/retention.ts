@@ -29,10 +29,10 @@ export function retained({ segments }: CoreHeaders, notes: CoreNotes | undefined
   for (const segment of bySize) {
     if (segment.fileSize <= left) keep(segment, left);
   }
-  // Without the notes nobody knows yet where images begin.
-  if (!notes) {
+  // Without the list of files nobody knows yet where images begin, and where their dynamic sections are.
+  if (!notes?.files) {
     for (const segment of segments.list) {
-      if (!segment.write && segment.fileSize > 0) keep(segment, 4096);
+      if (!segment.write && segment.fileSize > 0) keep(segment, notes ? 1 << 16 : 4096);
     }
   }
   return asks;

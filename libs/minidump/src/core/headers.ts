@@ -13,7 +13,7 @@ import {
   ProgramType,
 } from '../elf/elf.ts';
 import { CoreError, type SoftErrors } from '../errors.ts';
-import { viewOf } from '../record.ts';
+import { concat, viewOf } from '../record.ts';
 import type { Reading } from './reading.ts';
 import { type Segment, Segments } from './segment.ts';
 
@@ -79,12 +79,13 @@ export function* readHeaders(seekable: boolean, errors: SoftErrors): Reading<Cor
 }
 
 function* readFileHeader(): Reading<{ cpu: Cpu; layout: Elf; header: FileHeader }> {
-  const bytes = yield { offset: 0, size: elf[64].fileHeader.size };
-  const view = viewOf(bytes);
-  if (bytes.length < 16 || view.getUint32(0, true) !== MAGIC) {
+  // No more than is surely the header's: program headers may follow it at once, and are asked for later.
+  const start = yield { offset: 0, size: elf[32].fileHeader.size };
+  const view = viewOf(start);
+  if (start.length < 16 || view.getUint32(0, true) !== MAGIC) {
     throw new CoreError(
       'ERR_CORE_NOT_ELF',
-      bytes.length === 0 ? 'the core is empty' : 'this is no ELF file, so no core',
+      start.length === 0 ? 'the core is empty' : 'this is no ELF file, so no core',
     );
   }
   const ident = elf[32].fileHeader.offsets;
@@ -96,13 +97,15 @@ function* readFileHeader(): Reading<{ cpu: Cpu; layout: Elf; header: FileHeader 
     );
   }
   const layout = elf[fileClass === CLASS_64 ? 64 : 32];
+  const rest = yield { offset: start.length, size: layout.fileHeader.size - start.length };
+  const bytes = concat([start, rest]);
   if (bytes.length < layout.fileHeader.size) {
     throw new CoreError(
       'ERR_CORE_HEADERS',
       `the core ends within its ELF header, after ${bytes.length} bytes`,
     );
   }
-  const header = layout.fileHeader.read(view);
+  const header = layout.fileHeader.read(viewOf(bytes));
   if (header.type !== ET_CORE) {
     throw new CoreError('ERR_CORE_NOT_CORE', `an ELF file of type ${header.type}, not a core (${ET_CORE})`);
   }

@@ -9,13 +9,15 @@ import {
   noteHeader,
   ProgramType,
 } from '../elf/elf.ts';
-import { viewOf } from '../record.ts';
+import { concat, viewOf } from '../record.ts';
 import type { Reading } from './reading.ts';
 
 /** What the headers of a mapped program or library tell. */
 export interface Image {
   /** What to add to the file's addresses. */
   readonly bias: bigint;
+  /** Where it begins to run, as an address of the process. */
+  readonly entry: bigint;
   /** Bytes from the first to the last address. */
   readonly span: number;
   /** Bytes of the file that its first segment maps. */
@@ -51,7 +53,7 @@ export function* readImage(cpu: Cpu, base: bigint, bytes: ImageBytes): Reading<I
   const { fileHeader, programHeader } = elf[cpu.bits];
   const head = yield* bytes.header(0, FIRST);
   if (head.length < fileHeader.size) return undefined;
-  const { magic, machine, programHeadersAt, programHeaderCount, programHeaderSize, ...file } =
+  const { magic, machine, programHeadersAt, programHeaderCount, programHeaderSize, entry, ...file } =
     fileHeader.read(viewOf(head));
   if (magic !== MAGIC || machine !== cpu.machine || file.class !== cpu.bits / 32) return undefined;
   if (programHeaderSize !== programHeader.size || programHeaderCount > MAX_PROGRAM_HEADERS) return undefined;
@@ -73,6 +75,7 @@ export function* readImage(cpu: Cpu, base: bigint, bytes: ImageBytes): Reading<I
   const dynamic = headers.find(({ type }) => type === ProgramType.dynamic);
   return {
     bias,
+    entry: BigInt.asUintN(64, bias + entry),
     span: Number(end - start > MAX_SPAN ? MAX_SPAN : end - start),
     firstSegment: Number(first.offset + first.fileSize),
     buildId: yield* readBuildId(headers, grown, bytes, bias),
@@ -86,11 +89,7 @@ export function* readImage(cpu: Cpu, base: bigint, bytes: ImageBytes): Reading<I
 /** The start of an image up to `end`, if that is near. What is there is not asked for again: it may have flowed past. */
 function* grow(head: Uint8Array, end: number, bytes: ImageBytes): Reading<Uint8Array> {
   if (end <= head.length || end > MAX_HEAD) return head;
-  const more = yield* bytes.header(head.length, end - head.length);
-  const grown = new Uint8Array(head.length + more.length);
-  grown.set(head);
-  grown.set(more, head.length);
-  return grown;
+  return concat([head, yield* bytes.header(head.length, end - head.length)]);
 }
 
 function* readBuildId(

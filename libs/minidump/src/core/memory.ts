@@ -1,3 +1,4 @@
+import { concat } from '../record.ts';
 import type { Ask, Reading } from './reading.ts';
 import type { Segments } from './segment.ts';
 
@@ -46,11 +47,7 @@ export class CoreMemory {
     const first = yield* this.read(address, size);
     if (first.length === 0 || first.length === size) return first;
     const rest = yield* this.readAcross(address + BigInt(first.length), size - first.length);
-    if (rest.length === 0) return first;
-    const all = new Uint8Array(first.length + rest.length);
-    all.set(first);
-    all.set(rest, first.length);
-    return all;
+    return rest.length === 0 ? first : concat([first, rest]);
   }
 
   /** Text up to a NUL; undefined where there is none. */

@@ -1,3 +1,5 @@
+import { concat } from '../record.ts';
+
 /**
  * What a reader of a core asks for: so many bytes of the file from there on.
  *
@@ -70,10 +72,7 @@ export class Forward {
     const from = this.offset + rest.length;
     const size = Math.min(this.end - from, Math.max(wanted - rest.length, Forward.WINDOW));
     const more = size > 0 ? yield { offset: from, size } : new Uint8Array(0);
-    const window = new Uint8Array(rest.length + more.length);
-    window.set(rest);
-    window.set(more, rest.length);
-    this.#window = window;
+    this.#window = concat([rest, more]);
     this.#windowAt = this.offset;
   }
 }

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { arbitraryDump } from '../../test/arbitrary-dump.ts';
 import { MinidumpError } from '../errors.ts';
-import { viewOf } from '../record.ts';
+import { concat, viewOf } from '../record.ts';
 import { debugId } from './code-view.ts';
 import type { DumpContents } from './contents.ts';
 import { readMinidump } from './minidump.ts';
 import { StreamType } from './records.ts';
 import { writeMinidump } from './write-minidump.ts';
-import { concat, MAX_STRING } from './writer.ts';
+import { MAX_STRING } from './writer.ts';
 
 const bytesOf = (contents: DumpContents) => concat(writeMinidump(contents));
 

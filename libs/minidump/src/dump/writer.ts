@@ -1,5 +1,5 @@
 import type { Values } from '../record.ts';
-import { viewOf } from '../record.ts';
+import { concat, viewOf } from '../record.ts';
 import type { MemoryRange } from './contents.ts';
 import {
   directoryEntry,
@@ -89,17 +89,6 @@ export class DumpWriter {
     }
     return [start, ...this.#chunks];
   }
-}
-
-/** Joins bytes. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** A number of 32 bits. */

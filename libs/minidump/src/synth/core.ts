@@ -1,6 +1,5 @@
 import type { CpuName, FloatNotes } from '../cpu/cpu.ts';
 import { cpus } from '../cpu/cpus.ts';
-import { concat } from '../dump/writer.ts';
 import {
   align4,
   CLASS_32,
@@ -14,7 +13,7 @@ import {
   ProgramFlag,
   ProgramType,
 } from '../elf/elf.ts';
-import { viewOf } from '../record.ts';
+import { concat, viewOf } from '../record.ts';
 
 export interface SyntheticThread {
   readonly tid: number;

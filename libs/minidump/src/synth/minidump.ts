@@ -3,7 +3,7 @@ import { cpus } from '../cpu/cpus.ts';
 import type { DumpContents } from '../dump/contents.ts';
 import { PLATFORM_LINUX } from '../dump/records.ts';
 import { writeMinidump } from '../dump/write-minidump.ts';
-import { concat } from '../dump/writer.ts';
+import { concat } from '../record.ts';
 
 /** The bytes of a minidump with those contents; of a processor, unless a system is among them. */
 export function synthesizeMinidump(contents: DumpContents, cpu: CpuName = 'x86_64'): Uint8Array<ArrayBuffer> {
