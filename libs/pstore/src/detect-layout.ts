@@ -176,31 +176,40 @@ function hasRoom(bytes: Uint8Array, offset: number, byteOrder: ByteOrder): boole
   return size <= bytes.length - offset - HEADER_SIZE && readWord(bytes, offset + 4, byteOrder) <= size;
 }
 
-/** Every layout in powers of two whose zones after the dumps begin where they should. */
+/**
+ * Every layout in powers of two whose zones begin where they should: at first those that leave nothing unexplained, and when there
+ * are none, those that do.
+ */
 function hypotheses(bytes: Uint8Array, signatures: Signatures): Hypothesis[] {
-  const found: Hypothesis[] = [];
-  const sizes = [0];
-  for (let size = SMALLEST_ZONE; size <= bytes.length; size *= 2) sizes.push(size);
   const contents = new Map<number, Content>();
-  for (const ftraceSize of signatures.ftrace.size > 0 ? sizes : [0]) {
+  for (const mayMiss of [0, 1]) {
+    const found: Hypothesis[] = [];
+    for (const layout of layoutsOf(bytes.length, signatures)) {
+      if (!isWorthATry(layout, bytes.length, signatures, mayMiss)) continue;
+      const hypothesis = suppose(bytes, layout, signatures, contents);
+      if (hypothesis && (mayMiss > 0 || hypothesis.penalty === 0)) found.push(hypothesis);
+    }
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+function* layoutsOf(size: number, { ftrace, byteOrder }: Signatures): Generator<RamoopsLayout> {
+  const sizes = [0];
+  for (let each = SMALLEST_ZONE; each <= size; each *= 2) sizes.push(each);
+  for (const ftraceSize of ftrace.size > 0 ? sizes : [0]) {
     for (const consoleSize of sizes) {
       for (const pmsgSize of sizes) {
-        for (const recordSize of sizes) {
-          const layout = {
-            recordSize,
-            consoleSize,
-            ftraceSize,
-            pmsgSize,
-            ecc: 0,
-            byteOrder: signatures.byteOrder,
-          };
-          const hypothesis = suppose(bytes, layout, signatures, contents);
-          if (hypothesis) found.push(hypothesis);
+        const dumps = size - consoleSize - ftraceSize - pmsgSize;
+        if (dumps < 0) break;
+        for (const recordSize of dumps === 0 ? [0] : sizes) {
+          // Nothing that is not used.
+          if (recordSize > dumps || (recordSize === 0) !== (dumps === 0)) continue;
+          yield { recordSize, consoleSize, ftraceSize, pmsgSize, ecc: 0, byteOrder };
         }
       }
     }
   }
-  return found;
 }
 
 function suppose(
@@ -209,11 +218,6 @@ function suppose(
   signatures: Signatures,
   contents: Map<number, Content>,
 ): Hypothesis | undefined {
-  const dumps = bytes.length - sizes.consoleSize - sizes.ftraceSize - sizes.pmsgSize;
-  // Nothing that is not used, and no more dumps than there may be signatures for.
-  if (dumps < 0 || (sizes.recordSize === 0) !== (dumps === 0) || sizes.recordSize > dumps) return undefined;
-  if (dumps > 0 && Math.floor(dumps / sizes.recordSize) > 2 * signatures.plain.size) return undefined;
-  if (!isWorthATry(sizes, dumps, signatures)) return undefined;
   const layout = completeLayout(bytes, sizes);
   const places = placeZones(layout, bytes.length);
   const isThere = ({ kind, offset }: ZonePlace) =>
@@ -240,21 +244,34 @@ function suppose(
   return { layout, places, matched, leftOver: others.length, penalty, evidence };
 }
 
-/** A look at some of its zones, for there are thousands of layouts: of these no more than one may be without a signature. */
-function isWorthATry(sizes: RamoopsLayout, dumps: number, { plain, ftrace }: Signatures): boolean {
-  return ([2, 1] as const).some((alignment) => {
-    const count = sizes.recordSize > 0 ? Math.floor(dumps / sizes.recordSize) : 0;
+/** A look at some of its zones, for there are thousands of layouts: of these so many may be without a signature. */
+function isWorthATry(
+  sizes: RamoopsLayout,
+  regionSize: number,
+  { plain, ftrace }: Signatures,
+  mayMiss: number,
+): boolean {
+  const { recordSize, consoleSize, ftraceSize, pmsgSize } = sizes;
+  const dumps = regionSize - consoleSize - ftraceSize - pmsgSize;
+  const count = recordSize > 0 ? Math.floor(dumps / recordSize) : 0;
+  if (count > 2 * plain.size) return false;
+  for (const alignment of [2, 1] as const) {
     const size = count > 0 ? share(dumps, count, { ...sizes, alignment }) : 0;
     const afterDumps = count * size;
-    const afterConsole = afterDumps + sizes.consoleSize;
-    if (sizes.ftraceSize > 0 && !ftrace.has(afterConsole)) return false;
-    const wanted = [0, 1, count >> 1, count - 1]
-      .filter((index) => index >= 0 && index < count)
-      .map((index) => index * size);
-    if (sizes.consoleSize > 0) wanted.push(afterDumps);
-    if (sizes.pmsgSize > 0 && sizes.ftraceSize === 0) wanted.push(afterConsole);
-    return new Set(wanted.filter((offset) => !plain.has(offset))).size <= 1;
-  });
+    const afterConsole = afterDumps + consoleSize;
+    if (ftraceSize > 0 && !ftrace.has(afterConsole)) continue;
+    let missing = 0;
+    const look = (offset: number) => {
+      if (!plain.has(offset)) missing++;
+    };
+    if (count > 0) look(0);
+    if (count > 1) look(size);
+    if (count > 2) look((count - 1) * size);
+    if (consoleSize > 0) look(afterDumps);
+    if (pmsgSize > 0 && ftraceSize === 0) look(afterConsole);
+    if (missing <= mayMiss) return true;
+  }
+  return false;
 }
 
 /** What a zone's first bytes look like: the header of a dump, lines of the kernel's log, something else. */
@@ -304,12 +321,24 @@ function findParity(bytes: Uint8Array, places: readonly ZonePlace[], byteOrder: 
     .slice(0, 64);
   // 16 is what ecc=1 means. One byte of parity alone comes out right by chance.
   for (const parity of [16, ...Array.from({ length: MAX_PARITY - 1 }, (_, index) => index + 2)]) {
+    const spaces = present.map(({ offset, size }) => ({
+      offset,
+      parityAt: offset + (zoneSpace(size, parity)?.headerParity ?? 0),
+    }));
+    // To make a code takes time, and no header has a parity of zeros.
+    const candidates = spaces.filter(
+      ({ offset, parityAt }) => parityAt > offset && !isZero(bytes, parityAt, parity),
+    );
+    if (2 * candidates.length <= present.length) continue;
     const code = new ReedSolomon(parity);
-    const right = present.filter(({ offset, size }) => {
-      const space = zoneSpace(size, parity);
-      return space && code.matches(bytes, offset, HEADER_SIZE, bytes, offset + space.headerParity);
-    });
-    if (right.length > 0 && 2 * right.length > present.length) return parity;
+    const right = candidates.filter(({ offset, parityAt }) =>
+      code.matches(bytes, offset, HEADER_SIZE, bytes, parityAt),
+    );
+    if (2 * right.length > present.length) return parity;
   }
   return 0;
+}
+
+function isZero(bytes: Uint8Array, start: number, length: number): boolean {
+  return bytes.subarray(start, start + length).every((byte) => byte === 0);
 }

@@ -2,13 +2,15 @@ import { type Boot, separateBoots } from './boots.ts';
 import { completeLayout, detectLayout } from './detect-layout.ts';
 import { type DmesgOptions, type DmesgRecord, readDmesg } from './dmesg.ts';
 import { type FtraceFormat, FtraceLog } from './ftrace.ts';
-import { parityBytes, placeZones, type RamoopsLayout } from './layout.ts';
+import { parityBytes, placeZones, type RamoopsLayout, type ZoneKind } from './layout.ts';
 import { parseLayout } from './layout-text.ts';
 import { type Problem, PstoreError } from './pstore-error.ts';
 import { ReedSolomon } from './reed-solomon.ts';
 import { readZone, type Zone } from './zone.ts';
 
 export interface RamoopsOptions extends DmesgOptions {
+  /** Zones of these kinds alone; default all. The others are not there then. */
+  readonly kinds?: readonly ZoneKind[];
   readonly ftrace?: FtraceFormat;
 }
 
@@ -56,7 +58,7 @@ export function readRamoops(
       { offset: bytes.length },
     );
   }
-  const { zones, complete } = readZones(bytes, known);
+  const { zones, complete } = readZones(bytes, known, options.kinds);
   const dmesg: DmesgRecord[] = [];
   const problems: Problem[] = zones.flatMap((zone) =>
     zone.problems.filter(({ code }) => code !== 'no-signature'),
@@ -91,7 +93,11 @@ function ftraceOf(zones: readonly Zone[], format: FtraceFormat): FtraceLog {
 }
 
 /** Reads the zones, of a layout that is completed from what the region shows. */
-function readZones(bytes: Uint8Array, layout: RamoopsLayout): { zones: Zone[]; complete: RamoopsLayout } {
+function readZones(
+  bytes: Uint8Array,
+  layout: RamoopsLayout,
+  _kinds: readonly ZoneKind[] | undefined,
+): { zones: Zone[]; complete: RamoopsLayout } {
   const complete = completeLayout(bytes, layout);
   const parity = parityBytes(layout.ecc);
   const reader = {

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { detectLayout } from '../detect-layout.ts';
+import { type DetectedLayout, detectLayout } from '../detect-layout.ts';
 import type { RamoopsLayout } from '../layout.ts';
 import { parseLayout } from '../layout-text.ts';
 import { PstoreError } from '../pstore-error.ts';
@@ -10,6 +10,8 @@ export interface RegionFile {
   readonly layout: RamoopsLayout;
   /** Where the region begins in the file. */
   readonly offset: number;
+  /** How the layout was found, where none was given. */
+  readonly detected: DetectedLayout | undefined;
 }
 
 export interface RegionFileOptions {
@@ -44,7 +46,8 @@ export function readRegionFile(
         { offset: size },
       );
     }
-    return { bytes, layout: given ?? detectLayout(bytes).layout, offset: start };
+    const detected = given ? undefined : detectLayout(bytes);
+    return { bytes, layout: given ?? (detected as DetectedLayout).layout, offset: start, detected };
   } finally {
     closeSync(fd);
   }
