@@ -10,6 +10,7 @@ export type { ExecOptions, ExecResult, Guest, SpawnOptions } from './guest.ts';
 export type { GuestExit, GuestProcess } from './guest-process.ts';
 export { type GuestProgram, guestProgram } from './guest-program.ts';
 export type { GuestFiles } from './image.ts';
+export { nativeProgram } from './native.ts';
 export type { MountOptions } from './p9-mount.ts';
 export { type RunOptions, type RunResult, runInGuest } from './run-in-guest.ts';
 export { ToolError } from './tool.ts';

@@ -8,6 +8,7 @@ export {
   VmTimeoutError,
 } from './errors.ts';
 export type { QmpClient, QmpEvent } from './qemu/qmp-client.ts';
+export { type ReplugOptions, replugVsock } from './replug-vsock.ts';
 export { startVm } from './start-vm.ts';
 export type { Vm } from './vm.ts';
 export type { ConsoleWaitOptions, VmConsole } from './vm-console.ts';

@@ -198,3 +198,23 @@ test.each<[string, Partial<VmOptions>, RegExp]>([
   expect(() => lines(options)).toThrow(VmOptionsError);
   expect(() => lines(options)).toThrow(message);
 });
+
+test('a vsock device has memory that can be shared, and can be unplugged from a q35', () => {
+  const q35 = lines({ vsock: { socket: '/run/a,b.sock' } });
+  expect(q35).toContain(',memory-backend=ram\n');
+  expect(q35).toContain('-object memory-backend-memfd,id=ram,size=512M,share=on');
+  expect(q35.slice(q35.indexOf('-chardev socket,id=vsock'))).toMatchInlineSnapshot(`
+    "-chardev socket,id=vsock,path=/run/a,,b.sock
+    -device pcie-root-port,id=vsock-port,chassis=1
+    -device vhost-user-vsock-pci,id=vsock,chardev=vsock,bus=vsock-port"
+  `);
+});
+
+test('a vsock device of a microvm speaks virtio 1, by a socket that QEMU inherits', () => {
+  const args = qemuArguments(
+    { kernel: '/boot/vmlinux', machine: 'microvm', vsock: { fd: 99 }, sharedMemory: '/dev/shm/ram' },
+    { ...sockets, vsock: 7 },
+  ).join(' ');
+  expect(args).toContain('memory-backend-file,mem-path=/dev/shm/ram,id=ram');
+  expect(args.slice(args.indexOf('-global'))).toMatchInlineSnapshot(`"-global virtio-mmio.force-legacy=false -chardev socket,id=vsock,fd=7 -device vhost-user-vsock-device,id=vsock,chardev=vsock"`);
+});

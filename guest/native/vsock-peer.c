@@ -1,0 +1,228 @@
+/*
+ * The guest's end of tests and benchmarks of its vsock. Static, no dependencies but Linux.
+ *
+ *   talk PORT            stdin to the host, then its end; what comes back to stdout
+ *   echo PORT            listens; sends back what comes, each connection in a process of its own
+ *   hold PORT            connects, says "open", and then how it ended: "end" or the error
+ *   many PORT COUNT      COUNT connections at once, a byte there and back on each; says how many
+ *   send PORT BYTES      a pattern to the host
+ *   receive PORT         says how many bytes came, and whether they are the pattern
+ *   exchange PORT BYTES  both at the same time, on two connections
+ *   rtt PORT COUNT       a byte there and back; says nanoseconds, one a line
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/vm_sockets.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BLOCK 65536
+/* Prime, so that no two blocks of the pattern begin alike. */
+#define PATTERN 65521
+
+static unsigned char pattern[PATTERN + BLOCK];
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, strerrorname_np(errno));
+	exit(1);
+}
+
+static struct sockaddr_vm address(unsigned cid, const char *port)
+{
+	return (struct sockaddr_vm){.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = strtoul(port, NULL, 10)};
+}
+
+static int connected(const char *port)
+{
+	struct sockaddr_vm host = address(VMADDR_CID_HOST, port);
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&host, sizeof host))
+		fail("connect");
+	return fd;
+}
+
+static void write_all(int fd, const void *bytes, size_t length)
+{
+	for (size_t done = 0; done < length;) {
+		ssize_t count = write(fd, (const char *)bytes + done, length - done);
+		if (count < 0)
+			fail("write");
+		done += count;
+	}
+}
+
+/* Until the end of `from`. */
+static void copy(int from, int to)
+{
+	static char block[BLOCK];
+	for (;;) {
+		ssize_t count = read(from, block, sizeof block);
+		if (count < 0)
+			fail("read");
+		if (count == 0)
+			return;
+		write_all(to, block, count);
+	}
+}
+
+static void talk(const char *port)
+{
+	int fd = connected(port);
+	pid_t child = fork();
+	if (child == 0) {
+		copy(0, fd);
+		shutdown(fd, SHUT_WR);
+		_exit(0);
+	}
+	copy(fd, 1);
+	waitpid(child, NULL, 0);
+}
+
+static void echo(const char *port)
+{
+	struct sockaddr_vm any = address(VMADDR_CID_ANY, port);
+	int listener = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	signal(SIGCHLD, SIG_IGN);
+	if (listener < 0 || bind(listener, (struct sockaddr *)&any, sizeof any) || listen(listener, 128))
+		fail("listen");
+	printf("listening\n");
+	fflush(stdout);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		if (fd < 0)
+			fail("accept");
+		if (fork() == 0) {
+			copy(fd, fd);
+			_exit(0);
+		}
+		close(fd);
+	}
+}
+
+static void hold(const char *port)
+{
+	char byte;
+	int fd = connected(port);
+	printf("open\n");
+	fflush(stdout);
+	ssize_t count = read(fd, &byte, 1);
+	printf("%s\n", count < 0 ? strerrorname_np(errno) : count == 0 ? "end" : "data");
+}
+
+static void many(const char *port, int count)
+{
+	struct rlimit most;
+	char byte = 'x';
+	int answered = 0, *fds = calloc(count, sizeof *fds);
+	getrlimit(RLIMIT_NOFILE, &most);
+	most.rlim_cur = most.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &most);
+	for (int i = 0; i < count; i++)
+		fds[i] = connected(port);
+	for (int i = 0; i < count; i++)
+		write_all(fds[i], &byte, 1);
+	for (int i = 0; i < count; i++)
+		answered += read(fds[i], &byte, 1) == 1;
+	printf("%d\n", answered);
+}
+
+static void send_pattern(int fd, uint64_t bytes)
+{
+	for (uint64_t done = 0; done < bytes;) {
+		size_t length = bytes - done < BLOCK ? bytes - done : BLOCK;
+		write_all(fd, pattern + done % PATTERN, length);
+		done += length;
+	}
+	shutdown(fd, SHUT_WR);
+}
+
+static void receive_pattern(int fd)
+{
+	static unsigned char block[BLOCK];
+	uint64_t received = 0, wrong = 0;
+	for (;;) {
+		ssize_t count = read(fd, block, sizeof block);
+		if (count < 0)
+			fail("read");
+		if (count == 0)
+			break;
+		wrong += memcmp(block, pattern + received % PATTERN, count) != 0;
+		received += count;
+	}
+	printf("%llu %s\n", (unsigned long long)received, wrong ? "wrong" : "right");
+}
+
+static void exchange(const char *port, uint64_t bytes)
+{
+	int out = connected(port), in = connected(port);
+	pid_t child = fork();
+	if (child == 0) {
+		char byte;
+		send_pattern(out, bytes);
+		/* The host closes when it has all. */
+		if (read(out, &byte, 1) != 0)
+			fail("end");
+		_exit(0);
+	}
+	close(out);
+	receive_pattern(in);
+	int status = 0;
+	waitpid(child, &status, 0);
+	if (status)
+		exit(1);
+}
+
+static void round_trips(const char *port, int count)
+{
+	char byte = 'x';
+	int fd = connected(port);
+	for (int i = 0; i < count; i++) {
+		struct timespec before, after;
+		clock_gettime(CLOCK_MONOTONIC, &before);
+		write_all(fd, &byte, 1);
+		if (read(fd, &byte, 1) != 1)
+			fail("read");
+		clock_gettime(CLOCK_MONOTONIC, &after);
+		printf("%lld\n",
+		       (after.tv_sec - before.tv_sec) * 1000000000LL + after.tv_nsec - before.tv_nsec);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	for (int i = 0; i < PATTERN + BLOCK; i++)
+		pattern[i] = (i % PATTERN) * 31 + (i % PATTERN) / 256;
+	signal(SIGPIPE, SIG_IGN);
+	const char *what = argc > 2 ? argv[1] : "", *port = argc > 2 ? argv[2] : "";
+	uint64_t number = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
+	if (!strcmp(what, "talk"))
+		talk(port);
+	else if (!strcmp(what, "echo"))
+		echo(port);
+	else if (!strcmp(what, "hold"))
+		hold(port);
+	else if (!strcmp(what, "many"))
+		many(port, number);
+	else if (!strcmp(what, "send"))
+		send_pattern(connected(port), number);
+	else if (!strcmp(what, "receive"))
+		receive_pattern(connected(port));
+	else if (!strcmp(what, "exchange"))
+		exchange(port, number);
+	else if (!strcmp(what, "rtt"))
+		round_trips(port, number);
+	else {
+		fprintf(stderr, "usage: vsock-peer WHAT PORT [NUMBER]\n");
+		return 2;
+	}
+	return 0;
+}
