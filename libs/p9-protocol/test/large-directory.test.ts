@@ -1,65 +1,6 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { close, constants, mknodat, open } from '@vm-tools/linux';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RemoteFile } from '../src/client/remote-file.ts';
-import { serveHostToClient } from './served.ts';
+import { test } from 'vitest';
+import { listWhileItChanges } from './large-directory.ts';
 
-const ENTRIES = 100_000;
-const nameOf = (index: number) => `entry-${index}`;
-
-let path: string;
-beforeAll(() => {
-  path = mkdtempSync(join(tmpdir(), 'p9-large-'));
-  const directory = open(path, constants.O_PATH | constants.O_DIRECTORY);
-  for (let index = 0; index < ENTRIES; index++) {
-    const name = Buffer.from(nameOf(index));
-    mknodat(directory, name, 0, name.length, constants.S_IFREG | 0o600, 0, 0);
-  }
-  close(directory);
+test('10,000 entries are listed once each, though others come and go, and from any of their cookies anew', async () => {
+  await listWhileItChanges(10_000);
 });
-afterAll(() => rmSync(path, { recursive: true }));
-
-test('100,000 entries are listed once each, though others come and go, and from any of their cookies anew', async () => {
-  const served = await serveHostToClient('thread', { root: path });
-  const { root } = served;
-  const directory = await root.open('');
-  const listed = new Map<string, number>();
-  const cookies: { after: string; cookie: bigint }[] = [];
-  let seen = 0;
-  for await (const { name, next } of directory.readdir()) {
-    const text = String(name);
-    listed.set(text, (listed.get(text) ?? 0) + 1);
-    seen++;
-    if (seen % 10_000 === 0) {
-      cookies.push({ after: text, cookie: next });
-      // Behind the listing and before it names are taken away and made.
-      rmSync(join(path, nameOf(seen / 10_000)));
-      await root.unlink(nameOf(50_000 + seen / 10_000));
-      writeFileSync(join(path, `new-${seen}`), '');
-    }
-  }
-  for (let index = 0; index < ENTRIES; index++) {
-    const times = listed.get(nameOf(index)) ?? 0;
-    const mayBeGone = (index >= 1 && index <= 10) || (index > 50_000 && index <= 50_010);
-    if (mayBeGone) expect(times).toBeLessThanOrEqual(1);
-    else if (times !== 1) expect.fail(`${nameOf(index)} was listed ${times} times`);
-  }
-  // What a cookie stands for stays the place behind its entry.
-  const now = new Set(readdirSync(path));
-  const orderNow = await namesFrom(directory, 0n);
-  expect(new Set(orderNow)).toStrictEqual(new Set([...now, '.', '..']));
-  for (const { after, cookie } of cookies) {
-    const rest = await namesFrom(directory, cookie);
-    if (now.has(after)) expect(rest).toStrictEqual(orderNow.slice(orderNow.indexOf(after) + 1));
-  }
-  await directory.clunk();
-  await served.end();
-});
-
-async function namesFrom(directory: RemoteFile, cookie: bigint): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name } of directory.readdir(cookie)) names.push(String(name));
-  return names;
-}
