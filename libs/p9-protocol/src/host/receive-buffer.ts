@@ -12,7 +12,7 @@ export class ReceiveBuffer {
   start = FIRST;
   end = FIRST;
 
-  /** Makes room to receive into; larger once the client has shown that it speaks, or needs it for its frame. */
+  /** Makes room to receive into; larger once a client that speaks has filled what there is, or needs it for its frame. */
   prepare(session: Session, hasSpoken: boolean): void {
     const { bytes, start, end } = this;
     if (start === end && !session.inputRetained) {
@@ -20,7 +20,8 @@ export class ReceiveBuffer {
       this.end = FIRST;
     }
     const capacity = replyCapacity(session.msize);
-    const mustGrow = bytes.length < capacity && (hasSpoken || end - start >= FIRST_CAPACITY / 2);
+    const isWanted = (hasSpoken && end === bytes.length) || end - start >= FIRST_CAPACITY / 2;
+    const mustGrow = bytes.length < capacity && isWanted;
     if (mustGrow || session.inputRetained) {
       this.bytes = new Uint8Array(mustGrow ? capacity : bytes.length);
       this.view = new DataView(this.bytes.buffer);

@@ -19,7 +19,8 @@ const DENSE = 4096;
 
 /** The fids of a session. Fid objects are used again: making and clunking fids allocates nothing in the long run. */
 export class FidTable {
-  readonly #dense: (Fid | undefined)[] = new Array(DENSE).fill(undefined);
+  /** As long as the largest of these numbers that was used needs it: most clients use few. */
+  readonly #dense: (Fid | undefined)[] = [];
   readonly #sparse = new Map<number, Fid>();
   readonly #free: Fid[] = [];
   #size = 0;
@@ -29,15 +30,20 @@ export class FidTable {
   }
 
   get(id: number): Fid | undefined {
-    return id < DENSE ? this.#dense[id] : this.#sparse.get(id);
+    if (id < this.#dense.length) return this.#dense[id];
+    return id < DENSE ? undefined : this.#sparse.get(id);
   }
 
   /** A new fid; `id` must be free. */
   add(id: number): Fid {
     const fid = this.#free.pop() ?? new Fid();
     fid.id = id;
-    if (id < DENSE) this.#dense[id] = fid;
-    else this.#sparse.set(id, fid);
+    if (id < DENSE) {
+      while (this.#dense.length <= id) this.#dense.push(undefined);
+      this.#dense[id] = fid;
+    } else {
+      this.#sparse.set(id, fid);
+    }
     this.#size++;
     return fid;
   }
