@@ -21,6 +21,9 @@ const SECCOMP = 'seccomp';
 /** In the environment of the program that was started over; of no meaning to any other process than `pid`. */
 const VARIABLE = 'VM_TOOLS_9S_CONFINED';
 
+/** Else the C library gives each thread a heap of its own, of which it takes little back (mallopt(3)); ours hardly use one. */
+const HEAPS = 'MALLOC_ARENA_MAX=2';
+
 /** What holds, and what does not and why. */
 export interface InForce {
   readonly parts: readonly string[];
@@ -87,7 +90,7 @@ export function startOver<State>(options: SandboxOptions<State>): never {
   }
   parts.push('no-new-privs');
   const found = { pid: process.pid, inForce: { parts, missing }, state: options.state };
-  execve(process.execPath, command, [...environment, `${VARIABLE}=${JSON.stringify(found)}`]);
+  execve(process.execPath, command, [...environment, HEAPS, `${VARIABLE}=${JSON.stringify(found)}`]);
 }
 
 function notThere(lack: string, cause: unknown): ExitError {
