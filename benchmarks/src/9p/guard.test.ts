@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { measuredCase, sample } from '../../test/sample.ts';
 import { type Case, caseName, shortPlan } from './case.ts';
-import { type Baseline, baselineOf, judge, readBaseline } from './guard.ts';
+import { type Baseline, baselineOf, better, judge, readBaseline } from './guard.ts';
 import { guardTable } from './report.ts';
 import { summarize } from './summary.ts';
 
@@ -51,6 +51,14 @@ describe('judge', () => {
     const alone = summarize(measuredCase(getattr, { '9s': [sample(8)] }));
     expect(() => judge([alone], baseline)).toThrow(/both 9s and limit9p/);
   });
+});
+
+test('of two measurements the better one counts, whichever came first', () => {
+  const [good, bad] = [costing(getattr, 8), costing(getattr, 12)];
+  expect(better(good, bad)).toBe(good);
+  expect(better(bad, good)).toBe(good);
+  const unmeasured = summarize(measuredCase(getattr, { limit9p: [sample(8)] }));
+  expect(better(unmeasured, bad)).toBe(bad);
 });
 
 test('what was just measured passes its own baseline, and fails it when it costs more', () => {

@@ -37,6 +37,12 @@ export function judge(results: readonly CaseResult[], baseline: Baseline): Verdi
   });
 }
 
+/** Of two measurements of a case the one with the smaller ratio. */
+export function better(one: CaseResult, other: CaseResult): CaseResult {
+  const ratio = (result: CaseResult) => result.ratios[OURS]?.median ?? Number.POSITIVE_INFINITY;
+  return ratio(other) < ratio(one) ? other : one;
+}
+
 /** A baseline that calls what was measured normal. */
 export function baselineOf(results: readonly CaseResult[], margin: number, measured: string): Baseline {
   const ratios = results.map((result): [string, number] => {

@@ -34,6 +34,8 @@ export interface LoadOptions {
   readonly seconds: number;
   readonly warmup: number;
   readonly signal: AbortSignal;
+  /** How many connections, each with as many requests in flight as the case says; default 1. */
+  readonly connections?: number;
   /** Default: p9load. */
   readonly program?: string;
 }
@@ -53,6 +55,7 @@ export async function load(peer: Peer, one: Case, options: LoadOptions): Promise
     ['--workload', one.workload],
     ['--qd', String(one.depth)],
     ['--msize', String(one.msize)],
+    ['--conns', String(options.connections ?? 1)],
     ['--seconds', String(options.seconds)],
     ['--warmup', String(options.warmup)],
   ].flat();

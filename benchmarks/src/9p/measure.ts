@@ -45,13 +45,6 @@ export async function measure(
   return measured;
 }
 
-/** The samples of both. */
-export function merged(one: Measured, other: Measured): Measured {
-  const samples = new Map(one.samples);
-  for (const [name, list] of other.samples) samples.set(name, [...(samples.get(name) ?? []), ...list]);
-  return { one: one.one, samples, failures: new Map([...one.failures, ...other.failures]) };
-}
-
 function rotated<T>(list: readonly T[], by: number): T[] {
   const at = by % list.length;
   return [...list.slice(at), ...list.slice(0, at)];

@@ -33,6 +33,18 @@ test('the guard measures the short plan of ours and the floor', () => {
   expect(parseOptions(['--update-baseline'])).toMatchObject({ plan: shortPlan, rounds: 5 });
 });
 
+test('memory, waiting and hostile clients belong to everything, or are measured alone', () => {
+  expect(parseOptions([]).stress).toBe(true);
+  expect(parseOptions(['--source']).stress).toBe(false);
+  expect(parseOptions(['--short']).stress).toBe(false);
+  expect(parseOptions(['--stress'])).toMatchObject({
+    stress: true,
+    plan: [],
+    peers: ['9s'],
+    isComplete: false,
+  });
+});
+
 test('a slow-down needs the sources', () => {
   expect(parseOptions(['--slow-down-us', '50'])).toMatchObject({ slowDown: 50, source: true });
 });
@@ -47,6 +59,8 @@ test.each([
   [['--frobnicate'], /frobnicate/],
   [['stray'], /stray/],
   [['--guard', '--update-baseline'], /exclude each other/],
+  [['--stress', '--short'], /leave the other options out/],
+  [['--stress', '--workload', 'walk'], /leave the other options out/],
   [['--update-baseline', '--slow-down-us', '9'], /leave the other options out/],
 ])('%j is refused', (args, message) => {
   expect(() => parseOptions(args)).toThrow(message);

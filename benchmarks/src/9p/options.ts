@@ -32,6 +32,10 @@ export interface Options {
   /** Where results are written; otherwise complete ones are, to where they are committed. */
   readonly out: string | undefined;
   readonly charts: boolean;
+  /** Memory, waiting requests and hostile clients. */
+  readonly stress: boolean;
+  /** Write down anew what was measured before. */
+  readonly render: boolean;
   readonly json: boolean;
 }
 
@@ -40,10 +44,11 @@ export const help = `Usage: npm run bench -- 9p [OPTION]...
 Measures what an operation costs our 9P server, a C server that does the least possible, and diod.
 
 What is measured:
-  (no option)            everything, about 20 minutes; writes benchmarks/results/9p.{json,md,*.svg}
+  (no option)            everything, about 25 minutes; writes benchmarks/results/9p.{json,md,*.svg}
   --short                a case for each kind of work, about 2 minutes; writes nothing
   --workload NAME,...    these alone: ${workloads.join(' ')}
   --depth N,...          requests in flight (default: 1,16)
+  --stress               memory, requests that wait and hostile clients alone, about 2 minutes
   --msize BYTES,...      message size asked for; further ones are for readseq and writeseq (default: 65560)
   --peers NAME,...       servers: ${peerNames.join(' ')} (default: all)
 
@@ -58,6 +63,7 @@ How:
 Output:
   --out DIR              write results there (relative to the root of the repository)
   --no-charts            leave out what only charts show
+  --render               measure nothing: write tables, charts and the README anew from results/9p.json
   --json                 print results as JSON
 
 Regressions:
@@ -75,15 +81,21 @@ export function parseOptions(args: string[]): Options {
   const forGuard = guard || updateBaseline;
   const short = (values.short ?? false) || forGuard;
   const chosen = values.workload ?? values.depth ?? values.msize;
-  const isComplete = !short && chosen === undefined && values.peers === undefined;
+  const stress = values.stress ?? false;
+  const isComplete = !short && !stress && chosen === undefined && values.peers === undefined;
   if (guard && updateBaseline) throw new UsageError('--guard and --update-baseline exclude each other');
+  if (stress && (short || chosen !== undefined || (values.source ?? false) || slowDown !== undefined)) {
+    throw new UsageError('--stress measures the built 9s as it is: leave the other options out');
+  }
   if (updateBaseline && (chosen !== undefined || slowDown !== undefined)) {
     throw new UsageError('--update-baseline measures the short form as it is: leave the other options out');
   }
   return {
     help: values.help ?? false,
-    plan: chosen === undefined ? (short ? shortPlan : fullPlan) : chosenPlan(values),
-    peers: list(values.peers, '--peers', peerNames) ?? (forGuard ? ['9s', 'limit9p'] : peerNames),
+    plan: stress ? [] : chosen === undefined ? (short ? shortPlan : fullPlan) : chosenPlan(values),
+    peers:
+      list(values.peers, '--peers', peerNames) ??
+      (stress ? ['9s'] : forGuard ? ['9s', 'limit9p'] : peerNames),
     rounds: number(values.rounds, '--rounds', 1) ?? (short && !updateBaseline ? 3 : 5),
     seconds: number(values.seconds, '--seconds', 0.05) ?? (short ? 0.6 : 1),
     warmup: number(values.warmup, '--warmup', 0) ?? 0.5,
@@ -97,6 +109,8 @@ export function parseOptions(args: string[]): Options {
     isComplete: isComplete && slowDown === undefined,
     out: values.out,
     charts: isComplete && !values['no-charts'],
+    stress: stress || (isComplete && !(values.source ?? false) && slowDown === undefined),
+    render: values.render ?? false,
     json: values.json ?? false,
   };
 }
@@ -124,6 +138,8 @@ function parse(args: string[]) {
         'slow-down-us': { type: 'string' },
         out: { type: 'string' },
         'no-charts': { type: 'boolean' },
+        stress: { type: 'boolean' },
+        render: { type: 'boolean' },
         json: { type: 'boolean' },
       },
     }).values;

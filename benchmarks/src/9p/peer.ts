@@ -1,7 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { version9s } from './installed.ts';
@@ -26,6 +25,8 @@ export interface StartOptions {
   readonly installed: string | undefined;
   /** 9s, from the sources: microseconds of CPU that each call of the filesystem burns. */
   readonly slowDown?: number | undefined;
+  /** Further options of the installed 9s. */
+  readonly options?: readonly string[];
 }
 
 /** A peer that cannot take part here; the run goes on without it, and says so. */
@@ -121,7 +122,7 @@ export class Peer implements AsyncDisposable {
 
   async #listens(): Promise<void> {
     const deadline = Date.now() + START_TIMEOUT_MS;
-    while (!(existsSync(this.socket) && (await accepts(this.socket)))) {
+    while (!listens(this.socket)) {
       if (this.hasEnded) {
         throw new Error(
           `${this.name} ended with ${this.ending} before it listened on ${this.socket}:\n${this.said}`,
@@ -152,7 +153,8 @@ export function peerVersion(name: PeerName): string {
   }
 }
 
-function commandLine(name: PeerName, socket: string, { root, installed, slowDown }: StartOptions): string[] {
+function commandLine(name: PeerName, socket: string, start: StartOptions): string[] {
+  const { root, installed, slowDown, options = [] } = start;
   switch (name) {
     case 'limit9p':
       return [nativeProgram('limit9p'), root, socket];
@@ -161,7 +163,7 @@ function commandLine(name: PeerName, socket: string, { root, installed, slowDown
       return [diod(), '-f', '-n', '-c', '/dev/null', '-L', 'stderr', '-e', root, '-l', socket];
     case '9s':
       if (installed !== undefined) {
-        return [process.execPath, installed, '--root', root, `unix:${socket}`];
+        return [process.execPath, installed, '--root', root, ...options, `unix:${socket}`];
       }
       return [
         process.execPath,
@@ -185,13 +187,12 @@ function diod(): string {
   return found;
 }
 
-function accepts(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => resolve(true));
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
+/** Without connecting, which would leave its traces in the server's memory: by the flags of proc(5), /proc/net/unix. */
+function listens(path: string): boolean {
+  const ACCEPTS_CONNECTIONS = '00010000';
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some((line) => line.endsWith(` ${path}`) && line.split(' ')[3] === ACCEPTS_CONNECTIONS);
 }
 
 export function spawnError(error: NodeJS.ErrnoException): Error {

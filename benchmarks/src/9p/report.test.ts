@@ -56,6 +56,11 @@ const results: Results = {
   settings: { rounds: 2, seconds: 1, warmup: 0.4 },
   absent: {},
   cases,
+  stress: [
+    { name: 'RSS with one connection', value: 84.2, unit: 'MB', target: 90 },
+    { name: 'RSS with many', value: 401, unit: 'MB', target: 400 },
+    { name: 'by themselves', value: 1.5, unit: 'ms' },
+  ],
   charts: [chart],
 };
 
@@ -165,4 +170,13 @@ test('the table of a distribution is read by quantile', () => {
     '| 0.5      |  8.25 |',
     '| 0.99     |  20.0 |',
   ]);
+});
+
+test('a figure that stands alone is held against its target, if it has one', () => {
+  const text = report(results);
+  expect(text).toContain('## Memory, waiting and hostile clients');
+  expect(text).toMatch(/\| RSS with one connection \| +84\.2 MB \| +90 MB \| yes \|/);
+  expect(text).toMatch(/\| RSS with many +\| +401 MB \| +400 MB \| no +\|/);
+  expect(text).toMatch(/\| by themselves +\| +1\.50 ms \| +\| +\|/);
+  expect(report({ ...results, stress: [] })).not.toContain('hostile');
 });

@@ -3,6 +3,7 @@ import type { Chart } from './chart.ts';
 import type { Verdict } from './guard.ts';
 import type { Environment } from './machine.ts';
 import { OURS, type PeerName } from './peer.ts';
+import { isMet, type StressFigure } from './stress.ts';
 import type { CaseResult, Ratio } from './summary.ts';
 import { figure, ratio, table } from './table.ts';
 
@@ -14,6 +15,8 @@ export interface Results {
   /** Servers that did not take part, and why. */
   readonly absent: Readonly<Partial<Record<PeerName, string>>>;
   readonly cases: readonly CaseResult[];
+  /** Empty when it was not asked for. */
+  readonly stress: readonly StressFigure[];
   readonly charts: readonly Chart[];
 }
 
@@ -84,6 +87,19 @@ export function speedTable(cases: readonly CaseResult[]): string {
   );
 }
 
+/** Figures that stand alone, with their targets. */
+export function stressTable(figures: readonly StressFigure[]): string {
+  return table(
+    ['what', 'value:', 'at most:', 'met'],
+    figures.map((one) => [
+      one.name,
+      `${figure(one.value)} ${one.unit}`.trim(),
+      one.target === undefined ? '' : `${one.target} ${one.unit}`.trim(),
+      { true: 'yes', false: 'no', undefined: '' }[String(isMet(one)) as 'true' | 'false' | 'undefined'],
+    ]),
+  );
+}
+
 export function guardTable(verdicts: readonly Verdict[]): string {
   return table(
     ['case', '9s / floor:', 'normal:', 'limit:', 'change:', 'verdict'],
@@ -109,6 +125,12 @@ export function remarks({ absent, cases }: Pick<Results, 'absent' | 'cases'>): s
     ),
   ];
 }
+
+const STRESS = [
+  'Of 9s alone. RSS, in millions of bytes, is read while the clients work. The request that waits is an fsync of a filesystem that takes a second for it. ',
+  'Of the hostile clients, who come before the others, a quarter each says nothing, sends a byte every 50 ms, sends nonsense and comes back when it ',
+  'is thrown out, and asks for megabytes without ever taking an answer.',
+].join('');
 
 /** The report as Markdown. Charts are files beside it, named as in `chartFile`. */
 export function report(results: Results): string {
@@ -137,6 +159,9 @@ export function report(results: Results): string {
     '## Speed and memory',
     "A closed loop on one CPU: operations a second include the load generator's own work.",
     speedTable(results.cases),
+    ...(results.stress.length > 0
+      ? ['## Memory, waiting and hostile clients', STRESS, stressTable(results.stress)]
+      : []),
     ...results.charts.flatMap((chart) => [
       `## ${chart.title}`,
       `![${chart.title}](${chartFile(chart)})`,

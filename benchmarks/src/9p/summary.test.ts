@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { measuredCase, sample } from '../../test/sample.ts';
 import type { Case } from './case.ts';
-import { merged } from './measure.ts';
 import { summarize } from './summary.ts';
 
 const getattr: Case = { workload: 'getattr', depth: 1, msize: 65_560 };
@@ -58,11 +57,4 @@ test('a floor without CPU time gives an error that says what to do, not an infin
   expect(() => summarize(measuredCase(getattr, { '9s': [sample(8)], limit9p: [sample(0)] }))).toThrow(
     /getattr, depth 1.*--seconds/,
   );
-});
-
-test('measuring again adds samples to those that are there', () => {
-  const first = measuredCase(getattr, { '9s': [sample(10)], limit9p: [sample(8)] });
-  const second = measuredCase(getattr, { '9s': [sample(12), sample(14)], limit9p: [sample(8)] });
-  expect(summarize(merged(first, second)).figures['9s']).toMatchObject({ rounds: 3, cpu: 12 });
-  expect(first.samples.get('9s')).toHaveLength(1);
 });
