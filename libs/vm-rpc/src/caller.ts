@@ -7,7 +7,7 @@ import {
   type Interceptor,
 } from '@connectrpc/connect';
 import type { AcceptCids, Peer } from '@vm-tools/vsock';
-import { isAccepted } from './peer-rules.ts';
+import { cidCheck } from './peer-rules.ts';
 
 /** Who calls, in the values of a handler's context and of an interceptor's request. */
 export const callerKey = createContextKey<Peer | undefined>(undefined, { description: 'vm-rpc caller' });
@@ -35,9 +35,10 @@ export function callerOf(
  * For a whole server the option `acceptCids` is better: it ends connections before a message is read.
  */
 export function admitCids(accept: AcceptCids): Interceptor {
+  const isAdmitted = cidCheck(accept);
   return (next) => async (request) => {
     const caller = request.contextValues.get(callerKey);
-    if (caller?.kind === 'vsock' && isAccepted(accept, caller.cid)) return await next(request);
+    if (caller?.kind === 'vsock' && isAdmitted(caller.cid)) return await next(request);
     const who = caller?.kind === 'vsock' ? `CID ${caller.cid}` : 'a caller without a CID';
     throw new ConnectError(`${who} may not call ${request.method.name}`, Code.PermissionDenied);
   };

@@ -1,6 +1,6 @@
 import type { Peer } from '@vm-tools/vsock';
 import { expect, test } from 'vitest';
-import { refusal } from './peer-rules.ts';
+import { peerCheck } from './peer-rules.ts';
 
 const vm = (cid: number): Peer => ({ kind: 'vsock', cid, port: 1, by: 'kernel' });
 const user = (uid: number): Peer => ({ kind: 'unix', pid: 1, uid, gid: 0 });
@@ -27,10 +27,23 @@ test.each([
   ['another machine', machine('192.0.2.1'), {}, false],
   ['nobody that is known', undefined, {}, false],
 ])('%s', (_, peer, rules, isAllowed) => {
-  expect(refusal(peer, rules) === undefined).toBe(isAllowed);
+  expect(peerCheck(rules)(peer) === undefined).toBe(isAllowed);
 });
 
 test('TLS is enough for another machine, but does not make it a VM', () => {
-  expect(refusal(machine('192.0.2.1'), {}, true)).toBeUndefined();
-  expect(refusal(machine('192.0.2.1'), { acceptCids: [3] }, true)).toMatch(/no CID/);
+  expect(peerCheck({}, true)(machine('192.0.2.1'))).toBeUndefined();
+  expect(peerCheck({ acceptCids: [3] }, true)(machine('192.0.2.1'))).toMatch(/no CID/);
+});
+
+test('what can be gone through only once is asked more often', () => {
+  const check = peerCheck({ acceptCids: [3, 4].values(), acceptUids: [7].values() });
+  for (const _ of [1, 2]) expect([check(vm(3)), check(vm(4))]).toEqual([undefined, undefined]);
+});
+
+test('a set that grows is asked anew', () => {
+  const acceptCids = new Set<number>();
+  const check = peerCheck({ acceptCids });
+  expect(check(vm(3))).toBe('CID 3 is not accepted');
+  acceptCids.add(3);
+  expect(check(vm(3))).toBeUndefined();
 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import http2, {
   type Http2SecureServer,
   type Http2Server,
@@ -10,7 +11,7 @@ import { type Address, formatAddress, type Listener, peerOf } from '@vm-tools/vs
 import { type Arrivals, LateArrivals, PlainArrivals } from './arrivals.ts';
 import { HealthStatus } from './health.ts';
 import { sessionOptions } from './http2-options.ts';
-import { refusal } from './peer-rules.ts';
+import { type PeerCheck, peerCheck } from './peer-rules.ts';
 import { serveReflection } from './reflection.ts';
 import { RpcError } from './rpc-error.ts';
 import { RpcRouter } from './rpc-router.ts';
@@ -40,16 +41,21 @@ export class RpcServer implements AsyncDisposable {
   readonly #shutdown = new AbortController();
   readonly #arrivals: Arrivals;
   readonly #usages: Usages;
+  readonly #check: PeerCheck;
+  readonly #aborted = () => void this.close();
   #closing: Promise<void> | undefined;
 
   constructor(listener: Listener, routes: (router: ConnectRouter) => void, options: ServeRpcOptions) {
     const { maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES, maxConcurrentCalls = 100, tls } = options;
     this.#listener = listener;
+    // Every call listens for it.
+    setMaxListeners(0, this.#shutdown.signal);
     this.#options = options;
     this.#usages = new Usages({
       maxConnectionsPerPeer: options.maxConnectionsPerPeer ?? 64,
       maxPendingBytesPerPeer: options.maxPendingBytesPerPeer ?? 2 * maxMessageBytes,
     });
+    this.#check = peerCheck(options, tls !== undefined);
     this.#arrivals = tls ? new LateArrivals() : new PlainArrivals();
     this.#router = new RpcRouter({
       interceptors: options.interceptors ?? [],
@@ -69,7 +75,7 @@ export class RpcServer implements AsyncDisposable {
       if (connection) void serveCall(stream, headers, handler, connection);
     });
     void this.#accept();
-    options.signal?.addEventListener('abort', () => void this.close(), { once: true });
+    options.signal?.addEventListener('abort', this.#aborted, { once: true });
     if (options.signal?.aborted) void this.close();
   }
 
@@ -112,7 +118,7 @@ export class RpcServer implements AsyncDisposable {
 
   #arrive(socket: Socket): void {
     const peer = peerOf(socket);
-    const why = refusal(peer, this.#options, this.#options.tls !== undefined);
+    const why = this.#check(peer);
     const usage = peer && why === undefined ? this.#usages.enter(peer) : undefined;
     if (!peer || !usage) {
       socket.destroy();
@@ -149,6 +155,7 @@ export class RpcServer implements AsyncDisposable {
       (session) => new Promise<void>((resolve) => session.once('close', () => resolve())),
     );
     const ended = Promise.all(all);
+    this.#options.signal?.removeEventListener('abort', this.#aborted);
     this.health.end();
     await this.#listener.close();
     for (const connection of this.#connections.values()) connection.close();

@@ -70,9 +70,11 @@ const ANSWERED = new ConnectError('the call has been answered', Code.Canceled);
 function signalOf(stream: ServerHttp2Stream): AbortSignal {
   const controller = new AbortController();
   stream.once('close', () => {
-    if (stream.rstCode === NGHTTP2_NO_ERROR) return controller.abort(ANSWERED);
-    const isCanceled = stream.rstCode === NGHTTP2_CANCEL;
-    const problem = isCanceled ? 'the caller gave up' : `the stream was reset (${stream.rstCode})`;
+    if (stream.writableFinished && stream.rstCode === NGHTTP2_NO_ERROR) return controller.abort(ANSWERED);
+    const isCanceled = stream.rstCode === NGHTTP2_CANCEL || stream.rstCode === NGHTTP2_NO_ERROR;
+    const problem = isCanceled
+      ? 'the caller gave up, or is gone'
+      : `the stream was reset (${stream.rstCode})`;
     controller.abort(new ConnectError(problem, isCanceled ? Code.Canceled : Code.Aborted));
   });
   return controller.signal;

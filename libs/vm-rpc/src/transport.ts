@@ -13,7 +13,7 @@ import {
 import { ClientConnection } from './client-connection.ts';
 import { encrypt } from './client-tls.ts';
 import type { KeepAliveOptions } from './keep-alive.ts';
-import { type AcceptUids, refusal, requireTls } from './peer-rules.ts';
+import { type AcceptUids, peerCheck, requireTls } from './peer-rules.ts';
 import { RpcError } from './rpc-error.ts';
 import { SessionManager } from './session-manager.ts';
 import { connectionErrors } from './unavailable.ts';
@@ -41,7 +41,7 @@ export interface VmTransportOptions {
   /** The users that the server behind a Unix socket may run as. Default: root, and the one that this process runs as. */
   readonly acceptUids?: AcceptUids;
   /** How to connect, as `dial` of `@vm-tools/vsock` takes it. */
-  readonly dial?: Omit<DialOptions, 'signal'>;
+  readonly dial?: Omit<DialOptions, 'allowHalfOpen' | 'onread' | 'signal'>;
 }
 
 /** For `createClient` of `@connectrpc/connect`; holds at most one connection. */
@@ -113,8 +113,7 @@ async function open(
   const rawSocket = retryMs
     ? await dialWithRetry(target, { ...options.dial, signal, deadlineMs: retryMs })
     : await dial(target, { ...options.dial, signal });
-  const rules = options.acceptUids === undefined ? {} : { acceptUids: options.acceptUids };
-  const why = refusal(peerOf(rawSocket), rules, tls !== undefined);
+  const why = peerCheck({ acceptUids: options.acceptUids }, tls !== undefined)(peerOf(rawSocket));
   if (why !== undefined) {
     rawSocket.destroy();
     const problem = `whoever listens there is not trusted: ${why}`;
