@@ -18,6 +18,7 @@ export const debian = {
     'libatomic1-arm64-cross',
     'chromium',
     'lldb',
+    'llvm',
     'gdb-multiarch',
     'gcc-i686-linux-gnu',
     'libc6-dev-i386-cross',

@@ -314,11 +314,33 @@ describe('a core that is odd', () => {
 
   test('with memory that overlaps, or goes beyond the last address, has the rest', async () => {
     const { segments = [] } = process();
-    const overlapping = { start: at.heap + 0x1000n, bytes: new Uint8Array(4096) };
+    const overlapping = { start: at.heap + 0x1000n, bytes: new Uint8Array(3 * 4096) };
     const beyond = { start: 2n ** 64n - 0x1000n, bytes: new Uint8Array(16), size: 0x2000n };
     const dump = await dumpOf(process({ segments: [...segments, overlapping, beyond] }));
     expect(codes(dump).sort()).toEqual(['CORE_SEGMENT', 'CORE_SEGMENT']);
     expect(dump.memoryInfo).toHaveLength(8);
+  });
+
+  test('with memory that overlaps keeps the smaller piece: gdb makes nonsense of sections without a place', async () => {
+    const { segments = [] } = process();
+    const nonsense = { start: 0x3000n, bytes: new Uint8Array(16), size: 0x7fff00000000n };
+    const dump = await dumpOf(process({ segments: [...segments, nonsense] }));
+    expect(codes(dump)).toEqual(['CORE_SEGMENT']);
+    expect(dump.modules).toHaveLength(2);
+    expect(dump.memoryInfo).toHaveLength(8);
+  });
+
+  test('with registers that are cut off, as gdb writes them for other machines, has those that are there', async () => {
+    const bytes = synthesizeCore({
+      cpu: 'riscv64',
+      threads: [{ tid: 1, registers: { pc: 0x1000n, sp: 0x2000n } }],
+    });
+    const status = new Uint8Array(336);
+    status.set(bytes.subarray(bytes.length - 376, bytes.length - 40));
+    const dump = await dumpOf({ cpu: 'riscv64', notes: [{ name: 'CORE', type: 1, bytes: status }] });
+    expect(dump.registers(dump.threads[0]!.context)?.get('pc')).toBe(0x1000n);
+    expect(dump.registers(dump.threads[0]!.context)?.get('sp')).toBe(0x2000n);
+    expect(codes(dump)).toContain('NOTE_MALFORMED');
   });
 
   test('with files that are no programs has no modules of them; one of another processor is none either', async () => {

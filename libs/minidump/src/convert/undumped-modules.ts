@@ -18,11 +18,13 @@ interface Known {
   readonly errors: SoftErrors;
 }
 
+const PAGE = 4096n;
+
 /** The program of a core in which its headers are not. */
 export function undumpedProgram(known: Known, name: string | undefined): Found | undefined {
   const headers = known.auxv.get(Aux.programHeaders);
-  const base = headers === undefined ? undefined : known.segments.at(headers)?.start;
-  if (base === undefined || !name) return undefined;
+  if (headers === undefined || !name) return undefined;
+  const base = headers & ~(PAGE - 1n);
   const image = imageOfFile(known, base, name);
   // A file of that name that begins somewhere else is another one.
   const isIt = image && image.entry === known.auxv.get(Aux.entry);

@@ -194,16 +194,22 @@ function segmentOf(
 
 function disjoint(segments: Segment[], errors: SoftErrors): Segment[] {
   const kept: Segment[] = [];
-  let end = 0n;
   for (const segment of segments.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))) {
-    if (segment.start < end) {
-      errors.add('CORE_SEGMENT', `the memory at 0x${segment.start.toString(16)} overlaps other memory`);
-      continue;
+    let last = kept.at(-1);
+    // Of two that overlap the smaller one is more likely to be true: gdb makes nonsense of sections without a place.
+    while (last && segment.start < last.end && last.end - last.start > segment.end - segment.start) {
+      overlaps(last, errors);
+      kept.pop();
+      last = kept.at(-1);
     }
-    kept.push(segment);
-    end = segment.end;
+    if (last && segment.start < last.end) overlaps(segment, errors);
+    else kept.push(segment);
   }
   return kept;
+}
+
+function overlaps({ start }: Segment, errors: SoftErrors): void {
+  errors.add('CORE_SEGMENT', `the memory at 0x${start.toString(16)} overlaps other memory`);
 }
 
 /** A file offset or size as a number; undefined when no file is so large. */

@@ -101,14 +101,13 @@ class NoteCollector implements CoreNotes {
 
   addThread(prstatus: Uint8Array): void {
     this.thread = undefined;
-    if (prstatus.length < this.#cpu.prstatus.size) {
-      this.#errors.add(
-        'NOTE_MALFORMED',
-        `NT_PRSTATUS has ${prstatus.length} bytes, expected ${this.#cpu.prstatus.size}`,
-      );
-      return;
+    const { size } = this.#cpu.prstatus;
+    const thread = CoreThread.of(this.#cpu, prstatus);
+    if (!thread || prstatus.length < size) {
+      const problem = `NT_PRSTATUS has ${prstatus.length} bytes, expected ${size}`;
+      this.#errors.add('NOTE_MALFORMED', thread ? `${problem}: the last registers are missing` : problem);
     }
-    const thread = new CoreThread(this.#cpu, prstatus);
+    if (!thread) return;
     if (this.#tids.has(thread.tid)) {
       this.#errors.add('THREAD_TWICE', `thread ${thread.tid} is in the core twice; the first one counts`);
       return;

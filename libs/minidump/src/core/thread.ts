@@ -13,20 +13,34 @@ export class CoreThread {
   readonly #cpu: Cpu;
   readonly #registers: Uint8Array;
 
-  /** @param prstatus at least as long as the processor's */
-  constructor(cpu: Cpu, prstatus: Uint8Array) {
-    const { pid, registersAt, registers } = cpu.prstatus;
+  /** Use {@link CoreThread.of}. */
+  private constructor(cpu: Cpu, prstatus: Uint8Array, count: number) {
+    const { pid, registersAt } = cpu.prstatus;
     const view = viewOf(prstatus);
     this.#cpu = cpu;
-    this.#registers = prstatus.slice(registersAt, registersAt + (registers.length * cpu.bits) / 8);
+    this.#registers = prstatus.slice(registersAt, registersAt + (count * cpu.bits) / 8);
     this.tid = view.getUint32(pid, true);
     this.currentSignal = view.getUint16(12, true);
+  }
+
+  /**
+   * The thread of a NT_PRSTATUS. Of one that is too short (gdb writes those of its own machine for others) the registers that are
+   * there; undefined when stack pointer and instruction pointer are not among them.
+   */
+  static of(cpu: Cpu, prstatus: Uint8Array): CoreThread | undefined {
+    const { size, registersAt, registers } = cpu.prstatus;
+    const width = cpu.bits / 8;
+    const least = Math.max(registers.indexOf(cpu.sp), registers.indexOf(cpu.ip)) + 1;
+    // What follows the registers is a word.
+    const room = Math.floor((prstatus.length - registersAt) / width) - 1;
+    const count = prstatus.length >= size ? registers.length : Math.min(room, registers.length);
+    return count >= least ? new CoreThread(cpu, prstatus, count) : undefined;
   }
 
   /** By name, in the order of the note. */
   get registers(): Registers {
     const view = viewOf(this.#registers);
-    const { registers } = this.#cpu.prstatus;
+    const registers = this.#cpu.prstatus.registers.slice(0, (this.#registers.length * 8) / this.#cpu.bits);
     return new Map(
       registers.map((name, index) => [
         name,
