@@ -8,7 +8,7 @@ import {
   zoneSpace,
 } from './layout.ts';
 import { PstoreError } from './pstore-error.ts';
-import { ReedSolomon } from './reed-solomon.ts';
+import { reedSolomon } from './reed-solomon.ts';
 import { readWord, SIGNATURE, versionName } from './zone.ts';
 
 export interface DetectedLayout {
@@ -330,7 +330,7 @@ function findParity(bytes: Uint8Array, places: readonly ZonePlace[], byteOrder: 
       ({ offset, parityAt }) => parityAt > offset && !isZero(bytes, parityAt, parity),
     );
     if (2 * candidates.length <= present.length) continue;
-    const code = new ReedSolomon(parity);
+    const code = reedSolomon(parity);
     const right = candidates.filter(({ offset, parityAt }) =>
       code.matches(bytes, offset, HEADER_SIZE, bytes, parityAt),
     );

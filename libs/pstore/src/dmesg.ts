@@ -62,7 +62,7 @@ export function readDmesg(zone: Zone, options: DmesgOptions): DmesgRecord | Prob
   if (header.isCompressed) {
     const unpack = (bytes: Uint8Array) => decompressDump(bytes, zone.capacity, options.compression);
     let unpacked = unpack(stored);
-    if (!unpacked) {
+    if (!unpacked && header.newline < header.length) {
       unpacked = unpack(zone.data.subarray(header.newline));
       if (unpacked) {
         const message = `dmesg zone ${zone.index}: the kernel takes the first bytes of the stream for white space of its header`;

@@ -5,7 +5,7 @@ import { type FtraceFormat, FtraceLog } from './ftrace.ts';
 import { parityBytes, placeZones, type RamoopsLayout, type ZoneKind } from './layout.ts';
 import { parseLayout } from './layout-text.ts';
 import { type Problem, PstoreError } from './pstore-error.ts';
-import { ReedSolomon } from './reed-solomon.ts';
+import { reedSolomon } from './reed-solomon.ts';
 import { readZone, type Zone } from './zone.ts';
 
 export interface RamoopsOptions extends DmesgOptions {
@@ -103,7 +103,7 @@ function readZones(
   const reader = {
     ecc: layout.ecc,
     byteOrder: layout.byteOrder ?? 'little',
-    code: parity > 0 ? new ReedSolomon(parity) : undefined,
+    code: parity > 0 ? reedSolomon(parity) : undefined,
   };
   return {
     zones: placeZones(complete, bytes.length).map((place) => readZone(bytes, place, reader)),

@@ -137,6 +137,18 @@ export class ReedSolomon {
   }
 }
 
+const codes = new Map<number, ReedSolomon>();
+
+/** The code with so many parity bytes; made once, for its tables take longer than a small region. */
+export function reedSolomon(parity: number): ReedSolomon {
+  let code = codes.get(parity);
+  if (!code) {
+    code = new ReedSolomon(parity);
+    codes.set(parity, code);
+  }
+  return code;
+}
+
 function generatorOf(parity: number): Uint8Array {
   const generator = new Uint8Array(parity + 1);
   generator[0] = 1;

@@ -78,7 +78,7 @@ function crossOver(bytes: Uint8Array, dice: Random): void {
 
 function readOne(bytes: Uint8Array, layout: MadeRegion['layout'], dice: Random): void {
   const given =
-    dice.below(10) === 0
+    dice.below(30) === 0
       ? detectLayout(dice.below(4) === 0 ? bytes.subarray(dice.below(bytes.length)) : bytes).layout
       : layout;
   const size = given.memSize ?? bytes.length;

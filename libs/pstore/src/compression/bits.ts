@@ -54,8 +54,9 @@ export class Output {
     this.length = end;
   }
 
-  /** What there is, in memory of its own size. */
+  /** What there is, in memory that is not much larger. */
   take(): Uint8Array {
-    return this.bytes.slice(0, this.length);
+    const { bytes, length } = this;
+    return 4 * length >= 3 * bytes.length ? bytes.subarray(0, length) : bytes.slice(0, length);
   }
 }

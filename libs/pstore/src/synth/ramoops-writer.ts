@@ -12,7 +12,7 @@ import {
   zoneSpace,
 } from '../layout.ts';
 import { PstoreError } from '../pstore-error.ts';
-import { ReedSolomon } from '../reed-solomon.ts';
+import { type ReedSolomon, reedSolomon } from '../reed-solomon.ts';
 import { readWord, SIGNATURE } from '../zone.ts';
 import { compress } from './compress.ts';
 
@@ -66,7 +66,7 @@ export class RamoopsWriter {
     this.#layout = layout;
     this.#places = placeZones(layout, size);
     const parity = parityBytes(layout.ecc);
-    this.#code = parity > 0 ? new ReedSolomon(parity) : undefined;
+    this.#code = parity > 0 ? reedSolomon(parity) : undefined;
     for (const place of this.#places) this.#prepare(place);
   }
 
