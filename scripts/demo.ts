@@ -1,5 +1,6 @@
-// `npm run demo`: a Linux guest boots in QEMU and mounts a directory of this machine, which 9s serves.
-import { type ChildProcess, spawn } from 'node:child_process';
+// `npm run demo`: a Linux guest boots in QEMU and mounts a directory of this machine, which 9s serves. Then it panics, and its last
+// words are read.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +13,9 @@ const began = performance.now();
 const folder = mkdtempSync(join(tmpdir(), 'vm-tools-demo-'));
 const root = join(folder, 'shared');
 const socket = join(folder, '9p.sock');
+const memory = join(folder, 'memory');
+/** What the kernel of the guest keeps clear of, and where it writes when it panics. */
+const ramoops = 'mem_address=0x8000000 mem_size=0x40000 record_size=0x8000 console_size=0x8000';
 mkdirSync(root);
 writeFileSync(join(root, 'greeting.txt'), 'hello from the host\n');
 
@@ -19,7 +23,12 @@ try {
   await using server = await start9s(['--root', root, `unix:${socket}`]);
   say(`9s (process ${server.pid}) serves ${root}`);
   say('booting Linux in QEMU on an emulated CPU; what it boots from is built the first time');
-  await using guest = await bootGuest({ p9: { shared: socket } });
+  await using guest = await bootGuest({
+    p9: { shared: socket },
+    modules: [`ramoops ${ramoops}`],
+    cmdline: 'memmap=1M$0x8000000',
+    vm: { sharedMemory: memory },
+  });
   await guest.mount9p('shared', '/mnt');
   say(`Linux ${guest.release} is up and has mounted it`);
 
@@ -33,8 +42,16 @@ try {
   await inGuest(guest, 'mknod /mnt/disk b 8 0');
   await inGuest(guest, `ln -s ${repository} /mnt/out; ls /mnt/out/`);
 
-  await guest.powerOff();
-  say('the guest is off');
+  say('it panics');
+  await inGuest(guest, 'echo "these are my last words" > /dev/kmsg');
+  // Nobody is left to say that the command has ended.
+  console.log('    guest# echo c > /proc/sysrq-trigger');
+  guest.sh('echo c > /proc/sysrq-trigger').catch(() => undefined);
+  await guest.exited;
+  say('the host reads its last words, in what was its memory');
+  onHost('vm_pstore_dump', 'services/pstore-dump/src/main.ts', [
+    ...['--file', memory, '--dmesg', '--cmdline', ramoops.replaceAll(/\w+=/g, 'ramoops.$&')],
+  ]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -73,6 +90,20 @@ async function inGuest(guest: Guest, command: string): Promise<void> {
   const { stdout, stderr } = await guest.exec(['/bin/sh', '-c', command]);
   console.log(`    guest# ${command}`);
   for (const line of (stdout + stderr).trimEnd().split('\n')) if (line) console.log(`    ${line}`);
+}
+
+/** Runs a program of ours, and shows those of its lines that tell why a kernel died. */
+function onHost(name: string, source: string, args: string[]): void {
+  const shown = args.map((arg) => (/[ ;]/.test(arg) ? `'${arg}'` : arg)).join(' ');
+  console.log(`    host$ ${name} ${shown} | grep -E 'last words|panic -'`);
+  const output = execFileSync(
+    process.execPath,
+    ['--conditions=@vm-tools/source', join(repository, source), ...args],
+    {
+      encoding: 'utf8',
+    },
+  );
+  for (const line of output.split('\n')) if (/last words|panic -/.test(line)) console.log(`    ${line}`);
 }
 
 function say(sentence: string): void {
