@@ -11,7 +11,7 @@ describe.each(publishedWorkspaces().map(({ folder }) => folder))('%s/package.jso
 
   test('says what every published package says', () => {
     expect(manifest).toMatchObject({
-      name: `@vm-tools/${folder.replace(/^.*\//, '')}`,
+      name: `@vm-tools/${packageName(folder)}`,
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
       description: expect.stringMatching(/^\S.{20,}[^.]$/),
       license: 'Apache-2.0',
@@ -51,6 +51,13 @@ describe.each(publishedWorkspaces().map(({ folder }) => folder))('%s/package.jso
     }
   });
 });
+
+/** That of the folder; of a daemon whose library has that name, the daemon's. */
+function packageName(folder: string): string {
+  const name = folder.replace(/^.*\//, '');
+  const hasLibrary = folder.startsWith('services/') && existsSync(join(repository, 'libs', name));
+  return hasLibrary ? `${name}-daemon` : name;
+}
 
 test.each([
   ['0.1.0', '^0.1.0', true],

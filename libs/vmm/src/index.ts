@@ -1,3 +1,4 @@
+export { connectQmp, type QmpConnection } from './connect-qmp.ts';
 export {
   ProgramNotFoundError,
   QmpError,

@@ -21,6 +21,8 @@ const HOST_CID = 2;
 const MAX_ANSWERS = 256;
 /** What connections that move much may have beyond their first buffers, all together. */
 const MAX_EXTRA_BUFFERS = 16 << 20;
+/** Bytes of data after which the guest's memory is trimmed: its pages that have been touched since count as this process's. */
+const TRIM_EVERY = 16 << 20;
 /** Chains of the tx ring that are looked at in one go. */
 const TX_BATCH = 64;
 
@@ -65,6 +67,8 @@ export class PacketSwitch {
   /** Those who have data for the guest, and credit. */
   readonly #line = new Fifo<Connection>();
   #extraBuffers = 0;
+  #memory: GuestMemory | undefined;
+  #trimmedAt = 0;
 
   constructor(options: PacketSwitchOptions) {
     this.#options = options;
@@ -75,6 +79,7 @@ export class PacketSwitch {
   /** A ring begins, or goes on elsewhere in memory. */
   start(ring: 0 | 1, queue: Virtqueue, memory: GuestMemory): void {
     this.#rings[ring] = queue;
+    this.#memory = memory;
     (ring === 0 ? this.#sender : this.#receiver).use(queue, memory);
   }
 
@@ -137,6 +142,11 @@ export class PacketSwitch {
   work(): boolean {
     const moreFromGuest = this.#guarded(1, this.#takeFromGuest);
     const moreToGuest = this.#guarded(0, this.#giveToGuest);
+    const moved = this.#receiver.moved + this.#sender.moved;
+    if (moved - this.#trimmedAt >= TRIM_EVERY && this.isUp) {
+      this.#memory?.trim();
+      this.#trimmedAt = moved;
+    }
     // Without room for answers, nothing more can be taken before the guest has received some.
     return moreToGuest || (moreFromGuest && this.#answers.length < MAX_ANSWERS);
   }

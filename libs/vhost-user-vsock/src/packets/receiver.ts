@@ -20,6 +20,8 @@ export class Receiver {
   #piece = 0;
   #offset = 0;
 
+  /** Bytes of data that have been taken. */
+  moved = 0;
   #connection: Connection | undefined;
   readonly #ranges = new Float64Array(2 * LONGEST_CHAIN);
   #rangeCount = 0;
@@ -94,6 +96,7 @@ export class Receiver {
     if (!connection) return undefined;
     this.#connection = undefined;
     if (this.#bytes > 0) connection.take(this.#memory.bytes, this.#ranges, this.#rangeCount, this.#bytes);
+    this.moved += this.#bytes;
     for (let index = 0; index < this.#packets; index++) this.#queue.giveBack(this.#heads[index] as number, 0);
     this.#rangeCount = this.#bytes = this.#packets = 0;
     return connection;

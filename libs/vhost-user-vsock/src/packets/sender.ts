@@ -16,6 +16,8 @@ export type Outcome = 'no buffers' | 'drained' | 'more' | 'end' | 'error';
 
 /** The rx ring as packets: from the host to the guest. */
 export class Sender {
+  /** Bytes of data that have been sent. */
+  moved = 0;
   readonly #header = new Header();
   readonly #chain = new Chain();
   #queue!: Virtqueue;
@@ -89,6 +91,7 @@ export class Sender {
       return got === 0 ? 'end' : got === -Errno.EAGAIN ? 'drained' : 'error';
     }
     connection.sent = (connection.sent + got) >>> 0;
+    this.moved += got;
     const isFull = used === count && got === this.#space;
     connection.appetite = isFull ? Math.min(4 * connection.appetite, MOST_BUFFERS) : used;
     // A read that gives less than it could has emptied the socket; what comes later is told by the poller.

@@ -37,9 +37,7 @@ export class GuestMemory {
     try {
       this.regions = [...regions].sort((a, b) => a.guestAddress - b.guestAddress);
       memory = reserve(Math.max(PAGE, checkedSpan(this.regions)));
-      const protection = constants.PROT_READ | constants.PROT_WRITE;
-      for (const { guestAddress, size, offset, fd } of this.regions)
-        mmap(memory, guestAddress, size, { fd, offset, protection });
+      mapRegions(memory, this.regions);
       this.bytes = new Uint8Array(memory);
       this.view = new DataView(memory);
     } catch (cause) {
@@ -78,11 +76,25 @@ export class GuestMemory {
     return undefined;
   }
 
+  /**
+   * Forgets which pages this process has touched, so that they do not count as its own: over time that would be all of the guest's
+   * memory. What is in them stays.
+   */
+  trim(): void {
+    mapRegions(this.bytes.buffer as ArrayBuffer, this.regions);
+  }
+
   /** Gives the memory back at once; all views of it are empty from then on. */
   unmap(): void {
     munmap(this.bytes.buffer as ArrayBuffer);
     this.#to = 0;
   }
+}
+
+function mapRegions(memory: ArrayBuffer, regions: readonly MemoryRegion[]): void {
+  const protection = constants.PROT_READ | constants.PROT_WRITE;
+  for (const { guestAddress, size, offset, fd } of regions)
+    mmap(memory, guestAddress, size, { fd, offset, protection });
 }
 
 /** The end of the last region. */

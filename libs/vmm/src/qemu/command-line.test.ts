@@ -216,5 +216,7 @@ test('a vsock device of a microvm speaks virtio 1, by a socket that QEMU inherit
     { ...sockets, vsock: 7 },
   ).join(' ');
   expect(args).toContain('memory-backend-file,mem-path=/dev/shm/ram,id=ram');
-  expect(args.slice(args.indexOf('-global'))).toMatchInlineSnapshot(`"-global virtio-mmio.force-legacy=false -chardev socket,id=vsock,fd=7 -device vhost-user-vsock-device,id=vsock,chardev=vsock"`);
+  expect(args.slice(args.indexOf('-global'))).toMatchInlineSnapshot(
+    `"-global virtio-mmio.force-legacy=false -chardev socket,id=vsock,fd=7 -device vhost-user-vsock-device,id=vsock,chardev=vsock"`,
+  );
 });
