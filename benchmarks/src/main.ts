@@ -1,12 +1,14 @@
 import { bench9p } from './9p/bench.ts';
 import { UsageError } from './9p/options.ts';
 import { benchMinidump } from './minidump/bench.ts';
+import { benchPstore } from './pstore/bench.ts';
 import { benchRpc } from './rpc/bench.ts';
 
 /** `npm run bench -- NAME [OPTION]...`: the benchmarks by name. Each resolves to an exit status. */
 const benchmarks: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<number>>> = {
   '9p': bench9p,
   minidump: benchMinidump,
+  pstore: benchPstore,
   rpc: benchRpc,
 };
 
