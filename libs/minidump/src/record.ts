@@ -21,7 +21,7 @@ export type ValueOf<T> = T extends Scalar
 
 export type Values<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
 
-/** A wire structure: made from a table by {@link record}. */
+/** A wire structure, made from a table of its fields. */
 export interface RecordType<F extends Fields> {
   readonly fields: F;
   /** In bytes. */
