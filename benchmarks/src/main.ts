@@ -3,6 +3,7 @@ import { UsageError } from './9p/options.ts';
 import { benchMinidump } from './minidump/bench.ts';
 import { benchPstore } from './pstore/bench.ts';
 import { benchRpc } from './rpc/bench.ts';
+import { benchVsock } from './vsock/bench.ts';
 
 /** `npm run bench -- NAME [OPTION]...`: the benchmarks by name. Each resolves to an exit status. */
 const benchmarks: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<number>>> = {
@@ -10,6 +11,7 @@ const benchmarks: Readonly<Record<string, (args: string[], signal: AbortSignal) 
   minidump: benchMinidump,
   pstore: benchPstore,
   rpc: benchRpc,
+  vsock: benchVsock,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

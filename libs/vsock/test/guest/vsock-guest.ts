@@ -1,37 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { bootGuest, type Guest, type GuestOptions } from '@vm-tools/guest';
-import { buildSync } from 'esbuild';
+import { bootGuest, type Guest, type GuestOptions, guestProgram } from '@vm-tools/guest';
 
-const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+export const program = guestProgram(fileURLToPath(new URL('./programs/main.ts', import.meta.url)), 'vsock');
 
-/** The programs, each in one file beside the addon that it loads, as a guest has them. */
-export function programFiles(
-  name: string,
-  addon: string = fromHere('../../../linux/build/Release/linux.node'),
-): Record<string, string | Uint8Array> {
-  const { outputFiles } = buildSync({
-    entryPoints: [fromHere(`./programs/${name}.ts`)],
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    target: 'node22',
-    conditions: ['@vm-tools/source'],
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-    outfile: `${name}.mjs`,
-  });
-  return {
-    [`/opt/vsock/src/${name}.mjs`]: outputFiles[0]?.contents as Uint8Array,
-    // Where @vm-tools/linux looks for it: below the folder above that of its sources.
-    '/opt/vsock/build/Release/linux.node': addon,
-  };
-}
-
-/** A guest with vsock to itself, and the programs. */
+/** A guest with vsock to itself, and the program. */
 export function bootVsockGuest(options: GuestOptions = {}): Promise<Guest> {
-  return bootGuest({ node: true, modules: ['vsock_loopback'], files: programFiles('main'), ...options });
+  return bootGuest({ node: true, modules: ['vsock_loopback'], files: program.files, ...options });
 }
 
 export interface Outcome {
@@ -45,7 +19,7 @@ export async function runChecks(
   set: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Map<string, Outcome>> {
-  const argv = ['/usr/local/bin/node', '/opt/vsock/src/main.mjs', set];
+  const argv = ['/usr/local/bin/node', program.path, set];
   const { status, signal, stdout, stderr } = await guest.exec(argv, { env, timeoutMs: 240_000 });
   const outcomes = stdout
     .split('\n')

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { isMainThread, parentPort } from 'node:worker_threads';
 import {
   Cid,
@@ -33,6 +34,13 @@ export const roles: Readonly<Record<string, (...args: string[]) => Promise<void>
     process.send?.('listening');
   },
 
+  /** Connects that many times, by streams and by messages, and prints what that left behind. With --expose-gc. */
+  leaking: async (count) => {
+    const left = await leftBy(Number(count));
+    process.stdout.write(`${JSON.stringify(left)}\n`);
+    process.exit();
+  },
+
   /** Has one of everything open, until it is terminated. */
   threaded: async (...ports) => {
     await everything(ports.map(Number));
@@ -47,6 +55,66 @@ export const roles: Readonly<Record<string, (...args: string[]) => Promise<void>
     for (const close of open) close();
   },
 };
+
+interface Held {
+  readonly bytes: number;
+  readonly descriptors: number;
+  /** Handles and requests of the event loop. */
+  readonly resources: number;
+}
+
+function held(): Held {
+  for (let i = 0; i < 3; i++) globalThis.gc?.();
+  return {
+    bytes: process.memoryUsage.rss(),
+    descriptors: readdirSync('/proc/self/fd').length,
+    resources: process.getActiveResourcesInfo().length,
+  };
+}
+
+/** What one more window of connections adds: a leak adds in every window, the settling of the heap only in some. */
+async function leftBy(count: number): Promise<Held> {
+  const server = createServer((socket) => socket.resume());
+  server.listen({ cid: Cid.local, port: 20_000 });
+  await once(server, 'listening');
+  using seqpacket = listenSeqpacket({ cid: Cid.local, port: 20_001 });
+  const round = async () => {
+    const socket = await connect({ cid: Cid.local, port: 20_000 });
+    const closed = once(socket.resume(), 'close');
+    socket.end('x');
+    await closed;
+  };
+  const messages = async () => {
+    const accepting = seqpacket.accept();
+    using a = await connectSeqpacket({ cid: Cid.local, port: 20_001 });
+    using b = await accepting;
+    await a.send(Buffer.from('x'));
+    await b.receive();
+  };
+  const windowOf = async (connections: number) => {
+    for (let i = 0; i < connections; i += 10) {
+      await Promise.all(Array.from({ length: 10 }, round));
+      if (i % 100 === 0) await messages();
+    }
+    while (await new Promise((resolve) => server.getConnections((_, open) => resolve(open > 0)))) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  await windowOf(count / 10);
+  let least: Held = { bytes: Number.POSITIVE_INFINITY, descriptors: Number.POSITIVE_INFINITY, resources: 0 };
+  for (let window = 0; window < 9; window++) {
+    const before = held();
+    await windowOf(count / 10);
+    const after = held();
+    least = {
+      bytes: Math.min(least.bytes, after.bytes - before.bytes),
+      descriptors: Math.min(least.descriptors, after.descriptors - before.descriptors),
+      resources: after.resources - before.resources,
+    };
+  }
+  server.close();
+  return least;
+}
 
 /** Streams, messages, listeners, a send and a read that wait; returns what ends each. */
 async function everything(ports: readonly number[]): Promise<(() => void)[]> {

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectNet } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectHybrid } from '@vm-tools/vsock';
+import { median } from '../9p/median.ts';
+import { nativeProgram } from '../9p/native-program.ts';
+import type { Row } from './row.ts';
+import { type Open, startServer, timeOf, type Work } from './transfers.ts';
+
+const MEBIBYTES = 1024;
+const CONNECTIONS = 1000;
+
+interface RowFacts {
+  readonly unit: 'MB/s' | 'µs';
+  readonly beside?: 'unix' | 'asked';
+  readonly target?: number;
+  readonly isAtLeast?: boolean;
+}
+
+/** A hybrid socket of this host beside a plain Unix socket, both served by the same program in C. */
+export async function hybridRows({
+  rounds,
+  signal,
+}: {
+  rounds: number;
+  signal: AbortSignal;
+}): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'vm-tools-bench-'));
+  const program = nativeProgram('stream');
+  const paths = { hybrid: join(folder, 'vm.sock'), unix: join(folder, 'plain.sock') };
+  const opens: Readonly<Record<'hybrid' | 'unix' | 'asked', Open>> = {
+    hybrid: (options) => connectHybrid({ path: paths.hybrid, port: 1024, ...options }),
+    unix: async (options) => {
+      const socket = connectNet({ path: paths.unix, ...options });
+      await once(socket, 'connect');
+      return socket;
+    },
+    // What a hybrid connection cannot do without: a question, and an answer of the other process.
+    asked: async () => {
+      const socket = connectNet(paths.hybrid);
+      socket.write('CONNECT 1024\n');
+      await once(socket, 'readable');
+      socket.read();
+      return socket;
+    },
+  };
+  try {
+    await using _hybrid = await startServer(program, ['hybrid', paths.hybrid]);
+    await using _unix = await startServer(program, ['unix', paths.unix]);
+    const row = async (what: string, work: Work, amount: number, facts: RowFacts): Promise<Row> => {
+      const { unit, beside = 'unix', ...target } = facts;
+      const times: Record<string, number[]> = { hybrid: [], [beside]: [] };
+      // The first is for Node.js to compile.
+      for (let round = -1; round < rounds; round++) {
+        for (const kind of round % 2 ? (['hybrid', beside] as const) : ([beside, 'hybrid'] as const)) {
+          signal.throwIfAborted();
+          const seconds = await timeOf(work, opens[kind], amount);
+          if (round >= 0) times[kind]?.push(seconds);
+        }
+      }
+      const [ours = [], plain = []] = [times['hybrid'], times[beside]];
+      const isRate = unit === 'MB/s';
+      const text = (seconds: number[]) =>
+        `${(isRate ? amount / median(seconds) / 1e6 : (median(seconds) / amount) * 1e6).toFixed(0)} ${unit}`;
+      const ratios = ours.map((hybrid, at) => {
+        const other = plain[at] as number;
+        return isRate ? other / hybrid : hybrid / other;
+      });
+      const [least, greatest] = [Math.min(...ratios), Math.max(...ratios)];
+      return {
+        what,
+        ours: text(ours),
+        other: `plain ${text(plain)}`,
+        ratio: median(ratios),
+        least,
+        greatest,
+        ...target,
+      };
+    };
+    const bulk = { unit: 'MB/s', target: 0.95, isAtLeast: true } as const;
+    const asked = { unit: 'µs', beside: 'asked', target: 1.5, isAtLeast: false } as const;
+    return [
+      await row('hybrid: sending', 'send', MEBIBYTES << 20, bulk),
+      await row('hybrid: receiving', 'receive', MEBIBYTES << 20, bulk),
+      await row(
+        'hybrid: set-up, beside net with the same question and answer',
+        'connect',
+        CONNECTIONS,
+        asked,
+      ),
+      await row('hybrid: set-up, beside net that only connects', 'connect', CONNECTIONS, { unit: 'µs' }),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
