@@ -311,7 +311,7 @@ function kinds({ layout: { recordSize, consoleSize, ftraceSize, pmsgSize } }: Hy
   return [recordSize, consoleSize, ftraceSize, pmsgSize].filter((size) => size > 0).length;
 }
 
-/** How many parity bytes there are: as many as make the parity of the headers come out right. */
+/** How many parity bytes there are: as many as make the parity of the headers, at the end of their zones, come out right. */
 function findParity(bytes: Uint8Array, places: readonly ZonePlace[], byteOrder: ByteOrder): number {
   const present = places
     .filter(({ offset }) => {
@@ -321,24 +321,24 @@ function findParity(bytes: Uint8Array, places: readonly ZonePlace[], byteOrder: 
     .slice(0, 64);
   // 16 is what ecc=1 means. One byte of parity alone comes out right by chance.
   for (const parity of [16, ...Array.from({ length: MAX_PARITY - 1 }, (_, index) => index + 2)]) {
-    const spaces = present.map(({ offset, size }) => ({
-      offset,
-      parityAt: offset + (zoneSpace(size, parity)?.headerParity ?? 0),
-    }));
-    // To make a code takes time, and no header has a parity of zeros.
-    const candidates = spaces.filter(
-      ({ offset, parityAt }) => parityAt > offset && !isZero(bytes, parityAt, parity),
-    );
+    // To make a code takes time, and the sum of every word of it is 0: the first root of its generator is 1.
+    const candidates = present.filter(({ offset, size }) => {
+      if (zoneSpace(size, parity) === undefined) return false;
+      return sum(bytes, offset, HEADER_SIZE) === sum(bytes, offset + size - parity, parity);
+    });
     if (2 * candidates.length <= present.length) continue;
     const code = reedSolomon(parity);
-    const right = candidates.filter(({ offset, parityAt }) =>
-      code.matches(bytes, offset, HEADER_SIZE, bytes, parityAt),
+    const right = candidates.filter(({ offset, size }) =>
+      code.matches(bytes, offset, HEADER_SIZE, bytes, offset + size - parity),
     );
     if (2 * right.length > present.length) return parity;
   }
   return 0;
 }
 
-function isZero(bytes: Uint8Array, start: number, length: number): boolean {
-  return bytes.subarray(start, start + length).every((byte) => byte === 0);
+/** In the field of the code. */
+function sum(bytes: Uint8Array, start: number, length: number): number {
+  let value = 0;
+  for (let at = start; at < start + length; at++) value ^= bytes[at] as number;
+  return value;
 }

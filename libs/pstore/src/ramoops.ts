@@ -96,7 +96,7 @@ function ftraceOf(zones: readonly Zone[], format: FtraceFormat): FtraceLog {
 function readZones(
   bytes: Uint8Array,
   layout: RamoopsLayout,
-  _kinds: readonly ZoneKind[] | undefined,
+  kinds: readonly ZoneKind[] | undefined,
 ): { zones: Zone[]; complete: RamoopsLayout } {
   const complete = completeLayout(bytes, layout);
   const parity = parityBytes(layout.ecc);
@@ -105,8 +105,6 @@ function readZones(
     byteOrder: layout.byteOrder ?? 'little',
     code: parity > 0 ? reedSolomon(parity) : undefined,
   };
-  return {
-    zones: placeZones(complete, bytes.length).map((place) => readZone(bytes, place, reader)),
-    complete,
-  };
+  const places = placeZones(complete, bytes.length).filter(({ kind }) => kinds?.includes(kind) ?? true);
+  return { zones: places.map((place) => readZone(bytes, place, reader)), complete };
 }

@@ -132,6 +132,21 @@ describe('what is told of the real regions', () => {
     expect(ftrace).toHaveLength(1364);
   });
 
+  it('only zones of the kinds that are asked for are read', () => {
+    const { region, commandLine } = readPair('basic-ecc1');
+    const { zones, dmesg, console, pmsg } = readRamoops(region, commandLine, { kinds: ['console'] });
+    expect(zones.map(({ kind }) => kind)).toEqual(['console']);
+    expect([dmesg, console?.data, pmsg]).toEqual([[], read('basic-ecc1').console?.data, undefined]);
+  });
+
+  it('reading leaves the region as it was', () => {
+    for (const name of pairNames) {
+      const { region, commandLine } = readPair(name);
+      kernelFiles(readRamoops(region, commandLine));
+      expect(Buffer.compare(region, readPair(name).region), name).toBe(0);
+    }
+  });
+
   it('a region that nothing was written to has nothing to show and no problem', () => {
     const { zones, problems, dmesg } = read('init-empty');
     expect(new Set(zones.map(({ state }) => state))).toEqual(new Set(['empty']));
