@@ -8,7 +8,7 @@ const help = `usage: npm run bench -- rpc [--seconds N] [--rounds N] [--json]
 HTTP/2 and unary RPC over AF_VSOCK, beside the same over a Unix socket, in a guest with vsock_loopback.
 
   --seconds N  how long each is measured in a round (default 2)
-  --rounds N   how often (default 5)
+  --rounds N   how often (default 7)
   --json       results as JSON in place of a table`;
 
 /** `npm run bench -- rpc`. Resolves to an exit status. */
@@ -32,7 +32,7 @@ export async function benchRpc(args: string[], signal: AbortSignal): Promise<num
 function parse(args: string[]) {
   const options = {
     seconds: { type: 'string', default: '2' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '7' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
