@@ -71,7 +71,7 @@ describe('hostile input', () => {
 
   it.each<[Compression, number[], string]>([
     ['lzo', [], 'nothing'],
-    ['lzo', [17, 2, 0, 0, 0], 'version 2'],
+    ['lzo', [17, 1, 0, 0, 0], 'a version and nothing that ends'],
     ['lzo', [18, 65, 0x21, 4, 0, 0x11, 0, 0], 'a copy from before the beginning'],
     ['lzo', [18, 65, 0x11, 0, 0, 0], 'bytes behind the end'],
     ['lzo', [18, 65, 0x12, 0, 0], 'an end of another length'],

@@ -2,7 +2,6 @@ import { corrupt, Output } from './bits.ts';
 
 /** A stream that begins so has its version in the next byte (Documentation/staging/lzo.rst). */
 const VERSIONED = 17;
-const MAX_VERSION = 1;
 /** What `state` is after 4 or more literals. */
 const MANY = 4;
 
@@ -35,9 +34,8 @@ class LzoReader {
   begin(): void {
     if (this.#source.length >= 5 && this.#source[0] === VERSIONED) {
       this.#at = 2;
-      const version = this.#source[1] as number;
-      if (version > MAX_VERSION) corrupt('a version that Linux does not know');
-      this.#hasZeroRuns = version === 1;
+      // Linux takes any version but 0 for 1.
+      this.#hasZeroRuns = this.#source[1] !== 0;
     }
     const first = this.#source[this.#at] ?? corrupt('there is nothing');
     if (first <= VERSIONED) return;
