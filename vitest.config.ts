@@ -42,7 +42,7 @@ export default defineConfig(({ mode }) => {
       unstubEnvs: true,
       // The groups run one after the other, so that what is built is built before it is packed and installed.
       projects: [
-        project('house', 0, ['test/house']),
+        project('house', 0, ['test/house'], { testTimeout: 600_000 }),
         project('code', 1, ['libs', 'services', 'examples', 'benchmarks', 'guest', 'scripts']),
         project('packages', 2, ['test/packages'], { testTimeout: 300_000, hookTimeout: 900_000 }),
       ],
