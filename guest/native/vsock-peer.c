@@ -1,5 +1,6 @@
 /*
- * The guest's end of tests and benchmarks of its vsock. Static, no dependencies but Linux.
+ * The guest's end of tests and benchmarks of its vsock. Static, no dependencies but Linux. PORT is one of the host's; to connect
+ * elsewhere, CID:PORT.
  *
  *   talk PORT            stdin to the host, then its end; what comes back to stdout
  *   echo PORT            listens; sends back what comes, each connection in a process of its own
@@ -9,15 +10,22 @@
  *   receive PORT         says how many bytes came, and whether they are the pattern
  *   exchange PORT BYTES  both at the same time, on two connections
  *   rtt PORT COUNT       a byte there and back; says nanoseconds, one a line
+ *   flow-out PORT BYTES  BYTES to the host, which answers with a byte when it has them; says nanoseconds
+ *   flow-in PORT BYTES   a byte to the host, which answers with BYTES; says nanoseconds
+ *   mount PORT FOLDER OPTIONS   mounts 9P by a socket pair that is joined with PORT
+ *
+ * In the last four a PORT that begins with a slash is a device: a virtio-serial port, to compare with.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vm_sockets.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -43,7 +51,15 @@ static struct sockaddr_vm address(unsigned cid, const char *port)
 
 static int connected(const char *port)
 {
-	struct sockaddr_vm host = address(VMADDR_CID_HOST, port);
+	if (port[0] == '/') {
+		int device = open(port, O_RDWR | O_CLOEXEC);
+		if (device < 0)
+			fail(port);
+		return device;
+	}
+	const char *colon = strchr(port, ':');
+	unsigned cid = colon ? strtoul(port, NULL, 10) : VMADDR_CID_HOST;
+	struct sockaddr_vm host = address(cid, colon ? colon + 1 : port);
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&host, sizeof host))
 		fail("connect");
@@ -197,6 +213,62 @@ static void round_trips(const char *port, int count)
 	}
 }
 
+static long long nanoseconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static void flow_out(const char *port, uint64_t bytes)
+{
+	char byte;
+	int fd = connected(port);
+	long long start = nanoseconds();
+	for (uint64_t done = 0; done < bytes; done += BLOCK)
+		write_all(fd, pattern, BLOCK);
+	if (read(fd, &byte, 1) != 1)
+		fail("read");
+	printf("%lld\n", nanoseconds() - start);
+}
+
+static void flow_in(const char *port, uint64_t bytes)
+{
+	static char block[BLOCK];
+	int fd = connected(port);
+	long long start = nanoseconds();
+	write_all(fd, "x", 1);
+	for (uint64_t left = bytes; left > 0;) {
+		ssize_t count = read(fd, block, left < BLOCK ? left : BLOCK);
+		if (count <= 0)
+			fail("read");
+		left -= count;
+	}
+	printf("%lld\n", nanoseconds() - start);
+}
+
+/* The kernel's 9P takes no device: two processes copy between it and a socket pair. */
+static void mount_joined(const char *port, const char *folder, const char *more)
+{
+	char options[4096];
+	int pair[2], device = connected(port);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		fail("socketpair");
+	if (fork() == 0) {
+		close(pair[0]);
+		close(1);
+		if (fork() == 0)
+			copy(device, pair[1]);
+		else
+			copy(pair[1], device);
+		_exit(0);
+	}
+	close(pair[1]);
+	snprintf(options, sizeof options, "trans=fd,rfdno=%d,wfdno=%d,%s", pair[0], pair[0], more);
+	if (mount("joined", folder, "9p", 0, options))
+		fail("mount");
+}
+
 int main(int argc, char **argv)
 {
 	for (int i = 0; i < PATTERN + BLOCK; i++)
@@ -220,6 +292,12 @@ int main(int argc, char **argv)
 		exchange(port, number);
 	else if (!strcmp(what, "rtt"))
 		round_trips(port, number);
+	else if (!strcmp(what, "flow-out"))
+		flow_out(port, number);
+	else if (!strcmp(what, "flow-in"))
+		flow_in(port, number);
+	else if (!strcmp(what, "mount") && argc == 5)
+		mount_joined(port, argv[3], argv[4]);
 	else {
 		fprintf(stderr, "usage: vsock-peer WHAT PORT [NUMBER]\n");
 		return 2;

@@ -23,12 +23,12 @@ export class Clients {
     this.#options = options;
   }
 
-  /** Serves a client, or turns it away when there are as many as may be. Takes the descriptor. */
-  add(fd: number, family: Listener['name']['family']): void {
+  /** Serves a client - of a guest, if it has a CID -, or turns it away when there are as many as may be. Takes the descriptor. */
+  add(fd: number, family: Listener['name']['family'], cid?: number): void {
     const { max, serve } = this.#options;
     const log = this.#options.log.with({
       connection: this.#opened + this.#refused + 1,
-      peer: peerOf(fd, family),
+      peer: cid === undefined ? peerOf(fd, family) : `vsock:${cid}`,
     });
     if (this.#connections.size >= max) {
       this.#refused++;

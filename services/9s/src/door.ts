@@ -1,6 +1,6 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import { type Listener, type ListenOptions, listenOn } from '@vm-tools/daemon';
-import { close, getsockname, type SocketAddress } from '@vm-tools/linux';
+import { close, getpeername, getsockname, type SocketAddress, SystemError } from '@vm-tools/linux';
 import { type Address, formatAddress } from '@vm-tools/vsock';
 
 /** A socket that listens, as it is told to the process that 9s becomes when it starts itself over. */
@@ -11,6 +11,8 @@ export interface DoorDescription {
   readonly isInherited: boolean;
   /** The file of a Unix socket that 9s made. */
   readonly file?: { readonly path: string; readonly dev: string; readonly ino: string };
+  /** The guest whose directory the socket is in: whoever connects there is that guest. */
+  readonly cid?: number;
 }
 
 /** Listens on an address, and knows what to remove in the end. */
@@ -38,6 +40,23 @@ export class Door {
     this.fd = description.fd;
     this.description = description;
     this.name = getsockname(this.fd);
+  }
+
+  /** Whether its clients are guests, which have CIDs. */
+  get isForGuests(): boolean {
+    return this.description.cid !== undefined || this.name.family === 'vsock';
+  }
+
+  /** The guest at the other end of a connection, by its directory or the kernel's word; undefined: gone already, or no guest. */
+  cidOf(fd: number): number | undefined {
+    if (this.name.family !== 'vsock') return this.description.cid;
+    try {
+      const peer = getpeername(fd);
+      return peer.family === 'vsock' ? peer.cid : undefined;
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
   }
 
   /** Removes the file, if it is still ours, and closes the descriptor. Twice does no harm. */

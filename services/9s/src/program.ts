@@ -65,6 +65,12 @@ export const program = defineProgram({
     ignoreCase: {
       description: 'find names whatever the case of their ASCII letters; slow in large directories',
     },
+    acceptCid: {
+      value: 'CID',
+      repeatable: true,
+      parse: wholeNumber({ min: 1, max: 0xfffffffe }),
+      description: 'on vsock, the guest that may connect; required there, others are dropped and logged',
+    },
     socketGid: {
       value: 'GID',
       parse: id,
@@ -107,12 +113,16 @@ export const program = defineProgram({
       parse: addressFor('listen'),
       description: 'where to listen; without it, on the sockets that the service manager passes',
       forms: [
+        [
+          'vsock:PORT',
+          'port PORT of CID 2, for the guests of --accept-cid: on AF_VSOCK and in the directories of VMs',
+        ],
         ['unix:/PATH', 'a Unix socket, which is made, and removed at the end'],
         ['unix-abstract:NAME', 'a Unix socket without a file: everyone on this machine can connect'],
         ['unix-fd:N', 'an inherited descriptor: a stream socket that listens'],
         ['tcp:HOST:PORT', 'TCP, as in tcp:127.0.0.1:564 and tcp:[::1]:564'],
       ],
-      beginnings: ['unix:', 'unix-abstract:', 'unix-fd:', 'tcp:'],
+      beginnings: ['vsock:', 'unix:', 'unix-abstract:', 'unix-fd:', 'tcp:'],
     },
   },
   environment: serviceEnvironment,

@@ -2,12 +2,14 @@ import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { type Context, ExitCode, ExitError, type Log, passedSockets, UsageError } from '@vm-tools/daemon';
+import { close } from '@vm-tools/linux';
 import type { HostFileSystemOptions } from '@vm-tools/p9-protocol/host';
 import type { Address } from '@vm-tools/vsock';
 import { Acceptor } from './acceptor.ts';
 import { Clients } from './clients.ts';
 import { Door, type DoorDescription, openDoor } from './door.ts';
 import { describeExports, exportsOf, openExport } from './exports.ts';
+import { isForGuests, openGuestDoors } from './guest-doors.ts';
 import { idMap } from './id-map.ts';
 import type { program } from './program.ts';
 import { seal, startedOver, startOver } from './sandbox.ts';
@@ -90,13 +92,15 @@ async function openAll({ options, operands }: ServeContext): Promise<Opened> {
     );
   }
   const addresses = whereToListen(operands.listen, options.socketGid);
+  const acceptCids = guestsOf(addresses, options.acceptCid);
   // What is wrong with them is said before anyone can connect.
   fileSystemOptions(options, []);
   const roots = exportsOf(options).map((each): Root => ({ name: each.name, fd: openExport(each) }));
   const doors: DoorDescription[] = [];
   for (const address of addresses) {
     const { insecureListen: insecure, socketGid: gid } = options;
-    doors.push(await openDoor(address, { insecure, ...(gid === undefined ? {} : { gid }) }));
+    if (address.kind === 'vsock') doors.push(...(await openGuestDoors(address, acceptCids)));
+    else doors.push(await openDoor(address, { insecure, ...(gid === undefined ? {} : { gid }) }));
   }
   return { roots, doors, notify: undefined };
 }
@@ -149,7 +153,15 @@ async function serveOpened({ roots, doors }: Opened, context: ServeContext): Pro
     const door = new Door(description);
     const { address, isInherited } = description;
     const acceptor = new Acceptor(door, {
-      onConnection: (fd) => clients.add(fd, door.name.family),
+      onConnection: (fd) => {
+        const cid = door.cidOf(fd);
+        if (!door.isForGuests) clients.add(fd, door.name.family);
+        else if (cid !== undefined && options.acceptCid.includes(cid)) clients.add(fd, door.name.family, cid);
+        else {
+          close(fd);
+          log.warn('connection refused: --accept-cid does not name this guest', { peer: `vsock:${cid}` });
+        }
+      },
       onShortage: (code) => log.warn('clients have to wait: no further connection can be accepted', { code }),
     });
     shutdown.onShutdown(`stop listening on ${address}`, () => acceptor.close());
@@ -166,6 +178,20 @@ async function serveOpened({ roots, doors }: Opened, context: ServeContext): Pro
 
 function cannotTell(log: Log, error: unknown): undefined {
   log.warn('the service manager cannot be told that 9s is ready', { error });
+}
+
+/** The guests that may connect; on vsock anyone could, without them. */
+function guestsOf(addresses: readonly Address[], acceptCid: readonly number[]): readonly number[] {
+  const hasVsock = addresses.some(isForGuests);
+  if (hasVsock === acceptCid.length > 0) return acceptCid;
+  throw new UsageError({
+    code: hasVsock ? 'ERR_MISSING_OPTION' : 'ERR_CONFLICTING_OPTIONS',
+    subject: '--accept-cid',
+    problem: hasVsock ? 'is missing: every guest could connect' : 'only guests on a vsock have a CID',
+    remedy: hasVsock
+      ? 'write --accept-cid CID for each guest that may connect'
+      : 'listen on vsock:PORT, or leave it out',
+  });
 }
 
 function whereToListen(listen: Address | undefined, socketGid: number | undefined): Address[] {

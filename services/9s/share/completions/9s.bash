@@ -8,6 +8,7 @@ _9s() {
     --uid-map) return ;;
     --gid-map) return ;;
     --squash) return ;;
+    --accept-cid) return ;;
     --socket-gid) return ;;
     --msize) return ;;
     --max-connections) return ;;
@@ -18,9 +19,9 @@ _9s() {
     --completion) mapfile -t COMPREPLY < <(compgen -W 'bash zsh' -- "$current"); return ;;
   esac
   if [[ $current == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--root --export --read-only --uid-map --gid-map --squash --act-as-user --ignore-case --socket-gid --msize --max-connections --threads --device-nodes --sandbox --insecure-listen --log-format --log-level --completion --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W '--root --export --read-only --uid-map --gid-map --squash --act-as-user --ignore-case --accept-cid --socket-gid --msize --max-connections --threads --device-nodes --sandbox --insecure-listen --log-format --log-level --completion --help --version' -- "$current")
   else
-    mapfile -t COMPREPLY < <(compgen -W 'unix: unix-abstract: unix-fd: tcp:' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'vsock: unix: unix-abstract: unix-fd: tcp:' -- "$current")
     compopt -o nospace 2>/dev/null
   fi
 }
