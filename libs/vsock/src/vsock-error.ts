@@ -10,6 +10,7 @@ import { type Address, formatAddress } from './address.ts';
  * - `ERR_ADDRESS_IN_USE`, `ERR_NOT_A_SOCKET`, `ERR_UNFIT_DESCRIPTOR`, `ERR_INSECURE_ADDRESS`: what cannot be listened on.
  * - `ERR_MESSAGE_SIZE`: a message that is empty, or longer than the peer has room for.
  * - `ERR_CLOSED`: it was closed on this side.
+ * - `ERR_NO_RUNTIME_DIRECTORY`: nothing says where VMs have their directories.
  */
 export interface VsockErrorFacts {
   readonly code: string;
