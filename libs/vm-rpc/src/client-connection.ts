@@ -61,7 +61,9 @@ export class ClientConnection {
     this.#session = session;
     session.setLocalWindowSize(WINDOW_BYTES);
     session.unref();
-    this.#idle = setTimeout(() => session.close(), idleTimeoutMs).unref();
+    this.#idle = setTimeout(() => {
+      if (this.#calls === 0) session.close();
+    }, idleTimeoutMs).unref();
     if (keepAlive) {
       this.#keepAlive = new KeepAlive({
         ...keepAlive,

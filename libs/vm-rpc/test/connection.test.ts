@@ -80,16 +80,13 @@ describe('when the server is suspended', () => {
     expect(await child.next()).toBe('serves');
     await using transport = createVmTransport(address, { keepAlive: { intervalMs: 100, timeoutMs: 1_000 } });
     const { shutdown, resetIPv6 } = createClient(Maitred, transport);
-    await resetIPv6({});
-    const call = shutdown({});
-    const failed = expect(call).rejects.toMatchObject({
+    await vi.waitFor(() => resetIPv6({}), { timeout: 60_000 });
+    child.process.kill('SIGSTOP');
+    await expect(shutdown({})).rejects.toMatchObject({
       code: Code.Unavailable,
       rawMessage: expect.stringMatching(/nothing was heard for 1100 ms.*suspended/),
       cause: { code: 'ERR_RPC_SILENT' },
     });
-    expect(await child.next()).toBe('called');
-    child.process.kill('SIGSTOP');
-    await failed;
     child.process.kill('SIGCONT');
     await vi.waitFor(() => resetIPv6({}), { timeout: 60_000 });
   });
@@ -253,6 +250,20 @@ describe('a transport', () => {
       await resetIPv6({});
       await vi.waitUntil(() => server.connections === 0, { timeout: 60_000 });
     }
+    await server.close();
+  });
+
+  test('closes no connection under a call, however long that takes', async () => {
+    const { server, called, answer } = await serve();
+    await using transport = createVmTransport(address, { idleTimeoutMs: 10 });
+    const { shutdown, resetIPv6 } = createClient(Maitred, transport);
+    const call = shutdown({});
+    await called;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await resetIPv6({});
+    expect(server.connections).toBe(1);
+    answer();
+    await call;
     await server.close();
   });
 

@@ -13,7 +13,8 @@ from grpc_health import health_pb2
 
 LIMIT = 80 << 20
 OPTIONS = [("grpc.max_send_message_length", LIMIT), ("grpc.max_receive_message_length", LIMIT)]
-ended = threading.Event()
+called = set()
+ended = set()
 
 
 def say(answer):
@@ -36,10 +37,17 @@ def mount(_request, context):
 
 def shutdown(_request, context):
     """Waits until nobody waits for it any more."""
-    context.add_callback(ended.set)
-    ended.wait()
-    say({"ended": True})
+    given_up = threading.Event()
+    called.add(context)
+    if context.add_callback(given_up.set):
+        given_up.wait()
+    ended.add(context)
     return EmptyMessage()
+
+
+def get_resize_status(_request, _context):
+    """Whether a call of the method above is under way."""
+    return vm_guest_pb2.GetResizeStatusResponse(resize_in_progress=called != ended)
 
 
 def send_crash_report(request, _context):
@@ -67,6 +75,7 @@ maitred = {
     "LaunchProcess": unary(launch_process, vm_guest_pb2.LaunchProcessRequest),
     "Mount": unary(mount, vm_guest_pb2.MountRequest),
     "Shutdown": unary(shutdown, EmptyMessage),
+    "GetResizeStatus": unary(get_resize_status, EmptyMessage),
     "PrepareToSuspend": unary(silence, EmptyMessage),
 }
 crash = {"SendCrashReport": unary(send_crash_report, vm_crash_pb2.CrashReport)}
