@@ -152,7 +152,8 @@ const Entry calls[] = {
     DOES("seccompFilter", (all program, u32 flags), seccomp_filter(program, flags)),
     DOES("execve", (path_t path, all argv, all envp), execute(path, argv, envp)),
 
-    // Memory of files
+    // Memory
+    DOES("pageOffset", (all bytes), static_cast<int64_t>(reinterpret_cast<uintptr_t>(bytes.data) & 4095)),
     {"reserve", memory_reserve},
     DOES("mmap", (const Reserved& memory, i64 at, i64 length, int protection, int fd, i64 offset),
          memory_map(memory, at, length, protection, fd, offset)),

@@ -57,7 +57,7 @@ export {
   landlockRestrictSelf,
 } from './landlock.ts';
 export { ofdGetLock, ofdSetLock } from './lock.ts';
-export { type Mapping, mmap, munmap, reserve } from './memory.ts';
+export { type Mapping, mmap, munmap, pageOffset, reserve } from './memory.ts';
 export { execve, noNewPrivileges } from './process.ts';
 export {
   type SeccompAction,

@@ -5,7 +5,8 @@ import { describe, expect } from 'vitest';
 import { test } from '../test/scratch-directory.ts';
 import { constants } from './constants.ts';
 import { close, open } from './descriptor.ts';
-import { mmap, munmap, reserve } from './memory.ts';
+import { Errno } from './errno.ts';
+import { mmap, munmap, pageOffset, reserve } from './memory.ts';
 
 const { O_RDWR, O_RDONLY, PROT_READ, PROT_WRITE } = constants;
 const PAGE = 65_536; // a multiple of every page size
@@ -117,5 +118,19 @@ describe('reserve', () => {
       globalThis.kept = [reserve(2 ** 30), reserve(2 ** 30)];`;
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
     expect(await new Promise((resolve) => worker.once('exit', resolve))).toBe(0);
+  });
+});
+
+describe('pageOffset', () => {
+  test('tells where in a page an array begins', () => {
+    const mapped = reserve(8192);
+    expect(pageOffset(new Uint8Array(mapped))).toBe(0);
+    expect(pageOffset(new Uint8Array(mapped, 100, 10))).toBe(100);
+    expect(pageOffset(new Uint8Array(mapped, 5000))).toBe(5000 - 4096);
+    munmap(mapped);
+  });
+
+  test('refuses what is no array', () => {
+    expect(pageOffset('text' as unknown as Uint8Array)).toBe(-Errno.EINVAL);
   });
 });

@@ -16,6 +16,12 @@ const callMmap =
 const callMunmap = hot<(memory: ArrayBuffer) => number>('munmap');
 
 /**
+ * Where in a page of 4096 bytes the first byte of an array lies: its address as far as alignment goes.
+ * @returns 0 to 4095, or -EINVAL
+ */
+export const pageOffset = hot<(bytes: Uint8Array) => number>('pageOffset');
+
+/**
  * Addresses for {@link mmap}, as an ArrayBuffer in which nothing is yet: **to read or write it before something is
  * mapped there ends the process**. It costs no memory. It is given back by {@link munmap}, or
  * when it has been collected.
