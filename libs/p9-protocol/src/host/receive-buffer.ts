@@ -1,4 +1,5 @@
 import { replyCapacity, type Session } from '../server/session.ts';
+import { alignedBytes } from './aligned-bytes.ts';
 
 /** Enough for what comes before the version is negotiated. */
 const FIRST_CAPACITY = 8192;
@@ -7,8 +8,8 @@ const FIRST = 64 - 23;
 
 /** What was received and is not served yet: bytes[start, end). */
 export class ReceiveBuffer {
-  bytes = new Uint8Array(FIRST_CAPACITY);
-  view = new DataView(this.bytes.buffer);
+  bytes = alignedBytes(FIRST_CAPACITY);
+  view = viewOf(this.bytes);
   start = FIRST;
   end = FIRST;
 
@@ -23,8 +24,8 @@ export class ReceiveBuffer {
     const isWanted = (hasSpoken && end === bytes.length) || end - start >= FIRST_CAPACITY / 2;
     const mustGrow = bytes.length < capacity && isWanted;
     if (mustGrow || session.inputRetained) {
-      this.bytes = new Uint8Array(mustGrow ? capacity : bytes.length);
-      this.view = new DataView(this.bytes.buffer);
+      this.bytes = alignedBytes(mustGrow ? capacity : bytes.length);
+      this.view = viewOf(this.bytes);
       this.bytes.set(bytes.subarray(start, end), FIRST);
       session.inputRetained = false;
     } else if (bytes.length - this.end < bytes.length >> 1) {
@@ -35,4 +36,8 @@ export class ReceiveBuffer {
     this.end = FIRST + end - start;
     this.start = FIRST;
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -3,6 +3,7 @@ import type { FileSystem } from '../filesystem.ts';
 import type { ConnectionEnd } from '../server/connection.ts';
 import type { ReplyBuffer } from '../server/reply-buffer.ts';
 import { type ReplySink, type ServerOptions, Session } from '../server/session.ts';
+import { alignedBytes } from './aligned-bytes.ts';
 import { hungUp, transportFailed, violated } from './endings.ts';
 import { constants, poll, recv, setNonblocking, watch } from './linux.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
@@ -90,6 +91,7 @@ async function answerTheRest(session: Session, isInside: boolean): Promise<Conne
 
 /** Sends replies at once, waiting for the client to take them. */
 class DescriptorSink implements ReplySink {
+  readonly allocate = alignedBytes;
   readonly isBlocked = false;
   readonly #fd: number;
   hasSent = false;

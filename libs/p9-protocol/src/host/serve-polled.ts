@@ -3,6 +3,7 @@ import type { FileSystem } from '../filesystem.ts';
 import type { ConnectionEnd } from '../server/connection.ts';
 import type { ReplyBuffer } from '../server/reply-buffer.ts';
 import { type ReplySink, type ServerOptions, Session } from '../server/session.ts';
+import { alignedBytes } from './aligned-bytes.ts';
 import { hungUp, transportFailed, violated } from './endings.ts';
 import { constants, recv, type Watch, watch } from './linux.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
@@ -20,6 +21,7 @@ export function servePolled(fd: number, fs: FileSystem, options: ServerOptions =
 }
 
 class PolledConnection implements ReplySink {
+  readonly allocate = alignedBytes;
   readonly ended: Promise<ConnectionEnd>;
   readonly #resolveEnded: (end: ConnectionEnd) => void;
   readonly #fd: number;

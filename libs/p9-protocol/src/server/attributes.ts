@@ -24,9 +24,9 @@ export class Attributes {
   begin(base: number): void {
     this.base = base;
     const { view } = this;
-    // The body has 153 bytes: words, and a last one that overlaps.
-    for (let at = base + HEADER_SIZE; at < base + END - 4; at += 4) view.setUint32(at, 0, true);
-    view.setUint32(base + END - 4, 0, true);
+    // The body has 153 bytes: eight at a time, and the last eight, which overlap.
+    for (let at = base + HEADER_SIZE; at < base + END - 8; at += 8) view.setFloat64(at, 0, true);
+    view.setFloat64(base + END - 8, 0, true);
     view.setUint32(base + attributeOffsets.valid, GetattrMask.basic, true);
   }
 

@@ -23,10 +23,10 @@ export class ReplyBuffer {
   /** Where the finished messages end. */
   end = 0;
 
-  constructor(capacity: number) {
-    const buffer = new ArrayBuffer(capacity);
-    this.bytes = new Uint8Array(buffer);
-    this.view = new DataView(buffer);
+  /** @param bytes for this buffer alone; replies are aligned relative to the first of them */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.attributes = new Attributes(this.view);
     this.entries = new DirectoryEntries(this.bytes, this.view);
   }
@@ -97,10 +97,9 @@ export class ReplyBuffer {
   }
 
   /**
-   * Leaves this buffer to the message being written, which is finished later, and gives a new one with the finished replies.
+   * Leaves this buffer to the message being written, which is finished later, and gives the finished replies to a new one of that size.
    */
-  splitFinished(): ReplyBuffer {
-    const other = new ReplyBuffer(this.bytes.length);
+  splitFinished(other: ReplyBuffer): ReplyBuffer {
     for (let i = 0; i < this.rangeCount; i++) {
       const start = this.ranges[2 * i] as number;
       const length = this.ranges[2 * i + 1] as number;

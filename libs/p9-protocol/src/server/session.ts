@@ -37,6 +37,8 @@ export class ProtocolError extends Error {
 export interface ReplySink {
   /** Sends all replies of the batch. False: it keeps the buffer for now, and gives it back with `Session.recycle`. */
   send(replies: ReplyBuffer): boolean;
+  /** Memory for replies, for a transport that wants it somewhere in particular. */
+  allocate?(size: number): Uint8Array;
   /** The client does not take what was sent: no more requests are served for now. */
   readonly isBlocked: boolean;
 }
@@ -105,7 +107,7 @@ export class Session {
     this.#options = { msize, maxFids, maxPending };
     this.#warn = (message) => options.onWarning?.(message);
     this.#msize = msize;
-    this.#reply = new ReplyBuffer(OWN_REPLY_SIZE);
+    this.#reply = new ReplyBuffer(new Uint8Array(OWN_REPLY_SIZE));
   }
 
   /** Most bytes of a message: the option's until the version is negotiated. */
@@ -186,7 +188,7 @@ export class Session {
     this.#waits[type] = 1;
     this.inputRetained = true;
     this.#request = new Request();
-    this.#reply = reply.splitFinished();
+    this.#reply = reply.splitFinished(this.#newReply(reply.bytes.length));
     this.#wait(request, reply, answer);
   }
 
@@ -194,7 +196,7 @@ export class Session {
   #room(size: number): ReplyBuffer {
     if (this.#reply.fits(size)) return this.#reply;
     this.#flushReplies();
-    if (!this.#reply.fits(size)) this.#reply = new ReplyBuffer(replyCapacity(size));
+    if (!this.#reply.fits(size)) this.#reply = this.#newReply(replyCapacity(size));
     return this.#reply;
   }
 
@@ -202,7 +204,11 @@ export class Session {
     const replies = this.#reply;
     if (replies.isEmpty) return;
     if (this.#sink.send(replies)) replies.reset();
-    else this.#reply = this.#spare.pop() ?? new ReplyBuffer(replies.bytes.length);
+    else this.#reply = this.#spare.pop() ?? this.#newReply(replies.bytes.length);
+  }
+
+  #newReply(capacity: number): ReplyBuffer {
+    return new ReplyBuffer(this.#sink.allocate?.(capacity) ?? new Uint8Array(capacity));
   }
 
   /** Takes back a buffer that the sink kept. */
@@ -217,7 +223,7 @@ export class Session {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
     const request = new Request();
     request.at(frame, view, 0, frame.length);
-    const reply = new ReplyBuffer(this.#ownReplySize(request));
+    const reply = this.#newReply(this.#ownReplySize(request));
     reply.begin();
     const answer = this.#answer(request, reply);
     if (typeof answer !== 'number') {
