@@ -29,11 +29,11 @@ export function retained({ segments }: CoreHeaders, notes: CoreNotes | undefined
   for (const segment of bySize) {
     if (segment.fileSize <= left) keep(segment, left);
   }
-  // Without the list of files nobody knows yet where images begin, and where their dynamic sections are.
-  if (!notes?.files) {
-    for (const segment of segments.list) {
-      if (!segment.write && segment.fileSize > 0) keep(segment, notes ? 1 << 16 : 4096);
-    }
+  // The names of the vDSO and of the dynamic linker lie at the beginning of images. Without the list of files nobody knows yet where
+  // these begin, and where their dynamic sections are.
+  const ofOthers = notes && !notes.files ? 1 << 16 : 1 << 13;
+  for (const segment of segments.list) {
+    if (!segment.write && segment.fileSize > 0) keep(segment, ofOthers);
   }
   return asks;
 }
