@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { bootGuest } from '@vm-tools/guest';
 import { UsageError } from '../9p/options.ts';
-import { rpcProgram, rpcRows, rpcTable } from '../rpc/rpc-rows.ts';
+import { rpcProgram, rpcRows } from '../rpc/rpc-rows.ts';
 import { guestRows, streamProgram } from './guest-rows.ts';
 import { hybridRows } from './hybrid-rows.ts';
 import { rowTable } from './row.ts';
@@ -41,7 +41,7 @@ export async function benchVsock(args: string[], signal: AbortSignal): Promise<n
   if (only.includes('stream')) {
     console.log(`${rowTable(await guestRows(guest, stream, { rounds, mebibytes, bounces, signal }))}\n`);
   }
-  if (only.includes('rpc')) console.log(rpcTable(await rpcRows(guest, rpc, { seconds: 2, rounds, signal })));
+  if (only.includes('rpc')) console.log(rowTable(await rpcRows(guest, rpc, { seconds: 2, rounds, signal })));
   return 0;
 }
 
