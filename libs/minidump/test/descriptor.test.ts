@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { getEventListeners } from 'node:events';
 import {
   closeSync,
   mkdtempSync,
@@ -69,10 +70,12 @@ test('a pipe gives the same dump as the bytes, is read to its end, and is left a
 });
 
 test('a pipe that dribbles is waited for', async () => {
-  const script = `for part in 0 1 2 3; do tail -c +$((part * 5000 + 1)) '${file}' | head -c 5000; sleep 0.02; done; tail -c +20001 '${file}'`;
-  const { fd } = piped(script);
+  const parts = `for part in $(seq 0 19); do tail -c +$((part * 1000 + 1)) '${file}' | head -c 1000; sleep 0.01; done`;
+  const { fd } = piped(`${parts}; tail -c +20001 '${file}'`);
   const chunks: Uint8Array[] = [];
-  await convertCore(fd, (chunk) => chunks.push(chunk), { proc: {}, time: 1 });
+  const { signal } = new AbortController();
+  await convertCore(fd, (chunk) => chunks.push(chunk), { proc: {}, time: 1, signal });
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
   close(fd);
   expect(Buffer.concat(chunks).equals(await expected())).toBe(true);
 });

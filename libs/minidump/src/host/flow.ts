@@ -47,8 +47,8 @@ export class ChunkFlow implements OpenFlow {
   }
 
   close(): void {
-    // A stream that has not ended is destroyed.
-    void this.#chunks.return?.();
+    // A stream that has not ended is destroyed; what it says to that is of no interest any more.
+    this.#chunks.return?.().then(undefined, () => undefined);
   }
 }
 
@@ -156,11 +156,13 @@ export class DescriptorFlow implements OpenFlow {
   async #readable(result: number, syscall: string): Promise<void> {
     if (result !== -this.#linux.Errno.EAGAIN) this.#linux.check(result, syscall);
     this.#signal?.throwIfAborted();
-    await new Promise<void>((resolve) => {
-      this.#ready = resolve;
-      this.#signal?.addEventListener('abort', resolve as () => void, { once: true });
-      this.#watch.update({ readable: true });
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const aborted = () => resolve();
+    this.#ready = resolve;
+    this.#signal?.addEventListener('abort', aborted);
+    this.#watch.update({ readable: true });
+    await promise;
+    this.#signal?.removeEventListener('abort', aborted);
     this.#ready = undefined;
     this.#signal?.throwIfAborted();
   }
