@@ -37,10 +37,6 @@ export class Identities {
     }
   }
 
-  has(user: number): boolean {
-    return this.#users.has(user);
-  }
-
   /** Makes a call as a user, or answers a negative errno without making it. */
   as<T>(user: number, call: () => T): T | number {
     if (this.#acting === user) return call();
@@ -56,10 +52,16 @@ export class Identities {
         throw new P9Error('EIO', 'a call that waits would go on as someone else');
       return outcome;
     } finally {
-      // Should the kernel not even allow that, nothing is done as anyone any more.
-      this.#isBroken = become(this.#server) < 0;
+      this.#layDown();
       this.#acting = undefined;
     }
+  }
+
+  /** Each for itself. Should the kernel not allow one of them, nothing is done as anyone any more. */
+  #layDown(): void {
+    const { uid, gid, groups } = this.#server;
+    const failures = [setfsuid(uid), setfsgid(gid), setThreadGroups(groups)];
+    this.#isBroken = failures.some((failed) => failed < 0);
   }
 }
 
