@@ -29,6 +29,12 @@ export default {
   sourceLinkTemplate: 'https://github.com/vm-tools/vm-tools/blob/{gitRevision}/{path}#L{line}',
   // What protoc-gen-es writes: the line of the .proto file.
   blockTags: [...OptionDefaults.blockTags, '@generated'],
+  // In what classes inherit from Node.js.
+  externalSymbolLinkMappings: {
+    '@types/node': {
+      'EventEmitter.defaultMaxListeners': 'https://nodejs.org/api/events.html#eventsdefaultmaxlisteners',
+    },
+  },
   treatWarningsAsErrors: true,
   plugin: [
     (app) => {

@@ -61,6 +61,12 @@ export class AcceptingServer extends Server {
     return this;
   }
 
+  /** Closes it, and waits until its connections have ended. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.listening) return;
+    await new Promise<void>((resolve) => this.close(() => resolve()));
+  }
+
   override ref(): this {
     this.#acceptor?.ref();
     return super.ref();
