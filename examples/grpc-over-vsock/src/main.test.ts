@@ -62,7 +62,7 @@ describe('both ends on one machine', () => {
   });
 });
 
-test('over AF_VSOCK in a guest, the caller is known by its CID', async () => {
+test('over AF_VSOCK in a guest, the caller is known by its CID', { timeout: 700_000 }, async () => {
   const agent = guestProgram(file('./agent.ts'), 'agent');
   const main = guestProgram(file('./main.ts'), 'main');
   await using guest = await bootGuest({
@@ -70,12 +70,15 @@ test('over AF_VSOCK in a guest, the caller is known by its CID', async () => {
     modules: ['vsock_loopback'],
     files: { ...agent.files, ...main.files },
   });
-  const output = await guest.sh(`
+  const output = await guest.sh(
+    `
     node ${agent.path} vsock::8888 > /tmp/said &
     node ${main.path} vsock:local:8888 -- test -e /etc/passwd
     cat /tmp/said
     kill $!
     wait $!
-  `);
+  `,
+    { timeoutMs: 500_000 },
+  );
   expect(output).toBe('test ended with 0\nready\nCID 1: test -e /etc/passwd\n');
 });

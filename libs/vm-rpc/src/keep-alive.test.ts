@@ -76,11 +76,25 @@ test('who does not answer in time is silent, which is told once', async () => {
   session.isAlive = false;
   await vi.advanceTimersByTimeAsync(100 + 49);
   expect(silent).toEqual([]);
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(2);
   expect(silent).toEqual([150]);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(silent).toEqual([150]);
   expect(session.pings).toBe(6);
+  keepAlive.stop();
+});
+
+test('whatever is heard is an answer, also when it is read late', async () => {
+  const session = new FakeSession();
+  session.isAlive = false;
+  const { silent, keepAlive } = watch(session);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(session.pings).toBe(1);
+  session.socket.bytesRead += 1;
+  await vi.advanceTimersByTimeAsync(60);
+  expect(silent).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(silent).toEqual([150]);
   keepAlive.stop();
 });
 

@@ -95,6 +95,7 @@ export class KeepAlive implements Disposable {
     if (session.destroyed) return Promise.resolve(false);
     this.#unreturned++;
     this.#pingedAt = performance.now();
+    const { bytesRead } = socket;
     return new Promise((resolve) => {
       const settle = (isAlive: boolean) => {
         clearTimeout(this.#deadline);
@@ -103,11 +104,14 @@ export class KeepAlive implements Disposable {
       };
       const onClose = () => settle(false);
       session.once('close', onClose);
-      this.#deadline = setTimeout(() => {
+      const onLate = () => {
+        if (session.destroyed || socket.bytesRead !== bytesRead) return settle(!session.destroyed);
         this.stop();
         settle(false);
         onSilent(this.#intervalMs + this.#timeoutMs);
-      }, this.#timeoutMs);
+      };
+      // What has come while this process itself was busy, or suspended, is read first.
+      this.#deadline = setTimeout(() => setImmediate(onLate), this.#timeoutMs);
       session.ping((error) => {
         if (error) return settle(false);
         // The answer itself is a sign of life, but not one that a server counts as having been talked to.

@@ -100,6 +100,7 @@ async function respond(stream: ServerHttp2Stream, response: UniversalServerRespo
 /** Resolves when the trailers were handed over: a reset overtakes them until then. */
 function end(stream: ServerHttp2Stream, trailers: OutgoingHttpHeaders): Promise<void> {
   return new Promise((resolve) => {
+    if (stream.destroyed) return resolve();
     stream.once('close', resolve);
     stream.once('wantTrailers', () => {
       stream.sendTrailers(trailers);

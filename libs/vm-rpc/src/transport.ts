@@ -73,7 +73,8 @@ const IDLE_TIMEOUT_MS = 300_000;
 export function createVmTransport(address: Address | string, options: VmTransportOptions = {}): VmTransport {
   const target = typeof address === 'string' ? parseAddress(address, { for: 'connect' }) : address;
   if (!options.tls) requireTls(target);
-  const host = target.kind === 'tcp' ? target.host : 'localhost';
+  // A zone is of this machine alone.
+  const host = target.kind === 'tcp' ? target.host.replace(/%.*/, '') : 'localhost';
   const authority = `${options.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}`;
   const sessions = new SessionManager({
     address: formatAddress(target),

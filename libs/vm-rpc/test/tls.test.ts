@@ -20,7 +20,7 @@ test('beyond loopback nobody serves over TCP without TLS', async () => {
   });
 });
 
-test.each(['tcp:192.0.2.1:8888', 'tcp:[2001:db8::1]:8888', 'tcp:vm.example:8888'])(
+test.each(['tcp:192.0.2.1:8888', 'tcp:[2001:db8::1]:8888', 'tcp:[fe80::1%eth0]:8888', 'tcp:vm.example:8888'])(
   'and nobody connects to %s without TLS',
   (address) => {
     expect(() => createVmTransport(address)).toThrow(RpcError);
