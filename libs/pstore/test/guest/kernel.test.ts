@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kernelFiles } from '../../src/kernel-files.ts';
 import { readRamoops } from '../../src/ramoops.ts';
 import { type MadeRegion, madeRegions, randomRegion } from '../made-regions.ts';
-import { ReadingKernel } from './reading-kernel.ts';
+import { PATIENCE_MS, ReadingKernel } from './reading-kernel.ts';
 
 let kernel: ReadingKernel;
 
 beforeAll(async () => {
   kernel = await ReadingKernel.boot();
-});
+}, PATIENCE_MS);
 afterAll(() => kernel?.[Symbol.asyncDispose]());
 
 /** Debian's kernel is built without ftrace for pstore. */
@@ -31,7 +31,7 @@ describe('a running kernel and we show the same files, byte for byte', () => {
     await compare(made);
   });
 
-  it('whatever is in the region, and whatever is wrong with it', async () => {
+  it('whatever is in the region, and whatever is wrong with it', { timeout: PATIENCE_MS }, async () => {
     for (let seed = 1; seed <= 12; seed++) await compare(randomRegion(seed));
   });
 });

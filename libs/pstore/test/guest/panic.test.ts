@@ -5,7 +5,7 @@ import { bootGuest } from '@vm-tools/guest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readRegionFile } from '../../src/host/index.ts';
 import { kernelFiles, readRamoops } from '../../src/index.ts';
-import { ReadingKernel } from './reading-kernel.ts';
+import { PATIENCE_MS, ReadingKernel } from './reading-kernel.ts';
 
 const SIZES =
   'mem_address=0x8000000 mem_size=0x40000 record_size=0x8000 console_size=0x8000 pmsg_size=0x4000 ftrace_size=0 ecc=1';
@@ -18,16 +18,21 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-it('a kernel oopses, panics and is gone; the host reads its last words, and the next kernel the same', async () => {
+it('a kernel panics and is gone; the host reads its last words, and the next kernel the same', {
+  timeout: 2 * PATIENCE_MS,
+}, async () => {
   const memory = join(folder, 'memory');
   {
     await using guest = await bootGuest({
       modules: [`ramoops ${SIZES}`],
       memory: 256,
+      timeoutMs: PATIENCE_MS,
       cmdline: 'memmap=4M$0x8000000',
       vm: { sharedMemory: memory },
     });
-    await guest.sh('echo 1 > /proc/sys/kernel/sysrq; echo the last words of user space > /dev/kmsg');
+    await guest.sh('echo 1 > /proc/sys/kernel/sysrq; echo the last words of user space > /dev/kmsg', {
+      timeoutMs: PATIENCE_MS,
+    });
     // It panics before the shell can be told that it wrote; panic=-1 ends the machine.
     void guest.sh('echo c > /proc/sysrq-trigger').catch(() => {});
     await guest.exited;

@@ -8,6 +8,8 @@ import type { RamoopsLayout } from '../../src/layout.ts';
 const ADDRESS = 0x8000000;
 const ROOM = 0x400000;
 const MEMORY_MIB = 256;
+/** For a machine that is busy with other things. */
+export const PATIENCE_MS = 600_000;
 
 /** Packs names and contents, so that one call brings all files: `name size\n` and the bytes. */
 const PACK =
@@ -32,6 +34,7 @@ export class ReadingKernel implements AsyncDisposable {
         modules: ['ramoops'],
         memory: MEMORY_MIB,
         cpus,
+        timeoutMs: PATIENCE_MS,
         cmdline: `memmap=${ROOM}$${ADDRESS}`,
         vm: { sharedMemory: join(folder, 'memory') },
       });
@@ -51,11 +54,10 @@ export class ReadingKernel implements AsyncDisposable {
       `record_size=${layout.recordSize} console_size=${layout.consoleSize}`,
       `ftrace_size=${layout.ftraceSize} pmsg_size=${layout.pmsgSize}`,
     ];
-    const { status, stderr, stdoutBytes } = await this.#guest.exec([
-      'sh',
-      '-c',
-      `insmod /lib/modules/ramoops.ko ${words.join(' ')} && (${PACK}); s=$?; rmmod ramoops; exit $s`,
-    ]);
+    const script = `insmod /lib/modules/ramoops.ko ${words.join(' ')} && (${PACK}); s=$?; rmmod ramoops; exit $s`;
+    const { status, stderr, stdoutBytes } = await this.#guest.exec(['sh', '-c', script], {
+      timeoutMs: PATIENCE_MS,
+    });
     if (status !== 0) throw new Error(`the kernel takes no region of ${words.join(' ')}: ${stderr}`);
     return unpack(stdoutBytes);
   }
