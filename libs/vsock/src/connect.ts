@@ -11,6 +11,8 @@ import { setBufferSize, setConnectTimeout } from './vsock-options.ts';
 const { AF_VSOCK, SO_ERROR, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } = linux.constants;
 /** The kernel's own patience goes to whole jiffies, and is to end after ours. */
 const KERNEL_SLACK_MS = 1000;
+/** Of the kernel: its own 2 s must not be what "for ever" means. */
+const FOR_EVER_MS = 2 ** 31;
 
 export const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -18,7 +20,7 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 export interface WaitOptions {
   /** Gives up connecting; a connection that is there is not touched any more. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds that connecting may take; default 10,000; 0 as long as the kernel lets it. */
+  /** Milliseconds that connecting may take; default 10,000; 0 for ever. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -65,7 +67,7 @@ export async function connectDescriptor(
   try {
     fd = linux.socket(AF_VSOCK, type | SOCK_NONBLOCK);
     if (bufferSize !== undefined) setBufferSize(fd, bufferSize);
-    if (timeoutMs > 0) setConnectTimeout(fd, timeoutMs + KERNEL_SLACK_MS);
+    setConnectTimeout(fd, timeoutMs > 0 ? timeoutMs + KERNEL_SLACK_MS : FOR_EVER_MS);
     if (!isUnderWay(fd, { family: 'vsock', cid, port })) return fd;
     const waiting = fd;
     fd = -1; // taken, and closed if it fails

@@ -3,8 +3,8 @@ import { connect as connectNet, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import * as linux from '@vm-tools/linux';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Folder, noMoreThan, openDescriptors } from '../test/fake-vm.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Folder, noMoreThan, openDescriptors, until } from '../test/fake-vm.ts';
 import {
   dial,
   formatAddress,
@@ -141,7 +141,7 @@ describe('a listener', () => {
         .resume(),
     );
     const accepted = await other.accept();
-    await vi.waitUntil(() => client.readyState === 'open');
+    await until(() => client.readyState === 'open');
     abort.abort();
     expect(await failure(other.accept())).toMatchObject({ code: 'ERR_CLOSED' });
     expect(readdirSync(folder.path)).toEqual([]);
@@ -169,7 +169,7 @@ describe('a listener', () => {
       for await (const socket of listener) served.push(await text(socket));
     })();
     for (const word of ['one', 'two']) (await dial(`unix:${folder.path}/s`)).end(word);
-    await vi.waitUntil(() => served.length === 2);
+    await until(() => served.length === 2);
     await listener.close();
     await serving;
     expect(served).toEqual(['one', 'two']);
@@ -186,9 +186,9 @@ describe('a listener', () => {
       const fd = linux.socket(AF_UNIX, SOCK_STREAM);
       linux.connect(fd, { family: 'unix', path: `${folder.path}/s` });
       expect(linux.poll(fd, linux.constants.POLLIN, 0)).toBe(0);
-      await vi.waitUntil(() => linux.poll(fd, linux.constants.POLLIN, 0) > 0);
+      await until(() => linux.poll(fd, linux.constants.POLLIN, 0) > 0);
       linux.close(fd);
-      await vi.waitUntil(() => errors.length === round);
+      await until(() => errors.length === round);
     }
     expect(errors).toEqual(['ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
     (await dial(listener.address)).destroy();
@@ -224,16 +224,12 @@ describe('vsock:PORT by directories', () => {
     expect(lstatSync(`${vmSocketPath(3, folder.path)}_7000`).mode & 0o777).toBe(0o600);
     expect(await text(guestConnects(3, 7000))).toBe('3 directory');
     makeVmDirectory(12, folder.path);
-    await vi.waitUntil(
-      () => listenedBy(12).includes('sock_7000') && !listenedBy(12).includes('sock_7000.lock'),
-    );
+    await until(() => listenedBy(12).includes('sock_7000') && !listenedBy(12).includes('sock_7000.lock'));
     expect(await text(guestConnects(12, 7000))).toBe('12 directory');
     // The next VM of that number is another one.
     rmSync(vmDirectory(12, folder.path), { recursive: true });
     makeVmDirectory(12, folder.path);
-    await vi.waitUntil(
-      () => listenedBy(12).includes('sock_7000') && !listenedBy(12).includes('sock_7000.lock'),
-    );
+    await until(() => listenedBy(12).includes('sock_7000') && !listenedBy(12).includes('sock_7000.lock'));
     expect(await text(guestConnects(12, 7000))).toBe('12 directory');
     await listener.close();
     expect([...listenedBy(3), ...listenedBy(12)]).toEqual([]);
@@ -248,7 +244,7 @@ describe('vsock:PORT by directories', () => {
     listener.on('refused', (peer) => refused.push(peer));
     expect(await text(guestConnects(3, 7000))).toBe('');
     expect(await text(guestConnects(4, 7000))).toBe('in');
-    await vi.waitUntil(() => refused.length === 1);
+    await until(() => refused.length === 1);
     expect(refused).toEqual([{ kind: 'vsock', cid: 3, port: undefined, by: 'directory' }]);
   });
 
@@ -262,7 +258,7 @@ describe('vsock:PORT by directories', () => {
     expect(listenedBy(6)).toEqual(['sock_7000']);
     for (const name of [5, 'any', '007', '4294967295', 'x']) expect(listenedBy(name as never)).toEqual([]);
     chmodSync(join(folder.path, 'vsock', '5'), 0o700);
-    await vi.waitUntil(() => listenedBy(5).includes('sock_7000'));
+    await until(() => listenedBy(5).includes('sock_7000'));
   });
 
   it('is refused when others can enter the directory of all VMs', async () => {
@@ -291,9 +287,7 @@ describe('vsock:PORT by directories', () => {
     linux.close(fd);
     expect(await text(guest)).toBe('raw');
     makeVmDirectory(9, folder.path);
-    await vi.waitUntil(
-      () => listenedBy(9).includes('sock_7000') && !listenedBy(9).includes('sock_7000.lock'),
-    );
+    await until(() => listenedBy(9).includes('sock_7000') && !listenedBy(9).includes('sock_7000.lock'));
     expect(await text(guestConnects(9, 7000))).toBe('');
     expect(refused).toMatchObject([{ cid: 9 }]);
     listener.close();

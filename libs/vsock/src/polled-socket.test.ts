@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { Agent, createServer as createHttp, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import * as linux from '@vm-tools/linux';
-import { describe, expect, it, vi } from 'vitest';
-import { noMoreThan, openDescriptors } from '../test/fake-vm.ts';
+import { describe, expect, it } from 'vitest';
+import { noMoreThan, openDescriptors, until } from '../test/fake-vm.ts';
 import type { AdoptOptions } from './index.ts';
 import { PolledSocket } from './polled-socket.ts';
 
@@ -62,7 +62,7 @@ describe('a socket that polls', () => {
     const reader = new PolledSocket(c, { onread: { buffer, callback } });
     const writer = new PolledSocket(d);
     writer.write('first');
-    await vi.waitUntil(() => received === 'first');
+    await until(() => received === 'first');
     goesOn = true;
     writer.end('second');
     reader.resume();

@@ -41,9 +41,14 @@ export class Folder implements AsyncDisposable {
   }
 }
 
+/** Waits until something is so, however busy the machine is. */
+export async function until(isSo: () => boolean): Promise<void> {
+  await vi.waitUntil(isSo, { timeout: 90_000 });
+}
+
 /** Waits until the process has as few descriptors as before. */
 export async function noMoreThan(before: number): Promise<void> {
-  await vi.waitUntil(() => openDescriptors() <= before, { timeout: 30_000 }).catch(() => undefined);
+  await until(() => openDescriptors() <= before).catch(() => undefined);
   expect(openDescriptors()).toBeLessThanOrEqual(before);
 }
 

@@ -229,7 +229,11 @@ export const streamChecks: Readonly<Record<string, () => Promise<void>>> = {
     const listener = await listen(`vsock:local:${port}`, {}, (socket) => socket.end('hello'));
     assert.equal(await text(await dialing), 'hello');
     await listener.close();
-    await assert.rejects(dialWithRetry(`vsock:local:${port}`, { deadlineMs: 100 }), fails('ECONNRESET'));
+    const late = dialWithRetry(`vsock:local:${port}`, { deadlineMs: 100 });
+    await assert.rejects(
+      late,
+      (error) => error instanceof VsockError && /ECONNRESET|TIMEOUT/.test(error.code),
+    );
   },
 
   'buffers have the size that was asked for': async () => {
@@ -267,7 +271,7 @@ export const crowdChecks: Readonly<Record<string, () => Promise<void>>> = {
     );
     const before = { descriptors: descriptors(), resources: resources() };
     const clients = await Promise.all(
-      Array.from({ length: 1000 }, () => connect({ cid: Cid.local, port: server.port })),
+      Array.from({ length: 1000 }, () => connect({ cid: Cid.local, port: server.port, timeoutMs: 0 })),
     );
     await until(() => sockets.length === 1000);
     for (const client of clients) client.write('x');
@@ -288,7 +292,7 @@ export const crowdChecks: Readonly<Record<string, () => Promise<void>>> = {
   'all at once is not too many for the backlog': async () => {
     await using server = await listening({}, (socket) => socket.end('x'));
     const greetings = Array.from({ length: 400 }, async () =>
-      buffer(await connect({ cid: Cid.local, port: server.port })),
+      buffer(await connect({ cid: Cid.local, port: server.port, timeoutMs: 0 })),
     );
     assert.equal(Buffer.concat(await Promise.all(greetings)).toString(), 'x'.repeat(400));
   },
