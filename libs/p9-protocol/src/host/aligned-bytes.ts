@@ -1,4 +1,4 @@
-import { pageOffset } from '@vm-tools/linux';
+import { pageOffset } from './linux.ts';
 
 /** A cache line: the kernel copies a tenth faster to where one begins. */
 const ALIGNMENT = 64;

@@ -30,6 +30,7 @@ export const {
   open,
   openat,
   openatStat,
+  pageOffset,
   poll,
   pread,
   pwrite,
