@@ -50,6 +50,20 @@ export class AcceptQueue<T> {
     });
   }
 
+  /** One after the other, until it is closed. */
+  async *all(): AsyncGenerator<T, void, void> {
+    for (;;) {
+      let item: T;
+      try {
+        item = await this.take();
+      } catch (error) {
+        if (this.#end) return;
+        throw error;
+      }
+      yield item;
+    }
+  }
+
   /** Tells everyone who waits, and returns what nobody took. */
   close(end: () => Error): T[] {
     this.#end = end;

@@ -115,15 +115,8 @@ export class Listener extends EventEmitter<ListenerEvents> implements AsyncDispo
   }
 
   /** Every connection that no event has taken, until it is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Socket, void, void> {
-    while (this.#isOpen) {
-      try {
-        yield await this.accept();
-      } catch (error) {
-        if (error instanceof VsockError && error.code === 'ERR_CLOSED') return;
-        throw error;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Socket, void, void> {
+    return this.#queue.all();
   }
 
   /**

@@ -67,15 +67,8 @@ export class SeqpacketListener implements Disposable, AsyncIterable<MessageSocke
   }
 
   /** Every connection, until it is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<MessageSocket, void, void> {
-    while (this.#isOpen) {
-      try {
-        yield await this.accept();
-      } catch (error) {
-        if (error instanceof VsockError && error.code === 'ERR_CLOSED') return;
-        throw error;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<MessageSocket, void, void> {
+    return this.#queue.all();
   }
 
   /** Stops listening; whoever waits is told. Connections go on, but for those nobody has taken. Twice does no harm. */

@@ -20,6 +20,9 @@ export interface VsockListenOptions {
 
 /** A `net.Server` that listens on AF_VSOCK. Its sockets are genuine `net.Socket`s, and `peerOf` tells who is there. */
 export class VsockServer extends AcceptingServer {
+  /** The call of `listen` that counts: it takes a moment, and the server may be closed meanwhile. */
+  #listening: object | undefined;
+
   /**
    * Listens; `listening` or `error` (VsockError) tells how it went. In place of the arguments of `net.Server`, it takes
    * those of AF_VSOCK alone.
@@ -40,13 +43,20 @@ export class VsockServer extends AcceptingServer {
     if (typeof second === 'function') this.once('listening', second as () => void);
     if (signal?.aborted) return this.close();
     signal?.addEventListener('abort', () => this.close(), { once: true });
+    const own = {};
+    this.#listening = own;
     void socketStyle()
       .then((style) => {
-        if (!signal?.aborted)
-          this.acceptOn(openVsock({ kind: 'vsock', cid, port }, { backlog, bufferSize }), backlog, style);
+        if (this.#listening !== own) return;
+        this.acceptOn(openVsock({ kind: 'vsock', cid, port }, { backlog, bufferSize }), backlog, style);
       })
       .catch((error: unknown) => this.emit('error', error));
     return this;
+  }
+
+  override close(callback?: (error?: Error) => void): this {
+    this.#listening = undefined;
+    return super.close(callback);
   }
 }
 

@@ -183,6 +183,20 @@ export const streamChecks: Readonly<Record<string, () => Promise<void>>> = {
     await second.close();
   },
 
+  'a server that is closed before it listens does not': async () => {
+    const port = freePort();
+    createServer().listen({ cid: Cid.local, port }).close();
+    const abort = new AbortController();
+    createServer().listen({ cid: Cid.local, port, signal: abort.signal });
+    abort.abort();
+    // The port is free, for this one and for the next.
+    const server = createServer().listen({ cid: Cid.local, port });
+    await once(server, 'listening');
+    assert.equal(server.listening, true);
+    await server[Symbol.asyncDispose]();
+    await assert.rejects(connect({ cid: Cid.local, port }), fails('ECONNRESET'));
+  },
+
   'a listener that closes tells who waits in accept': async () => {
     const listener = await listen(`vsock:local:${freePort()}`);
     const waiting = [listener.accept(), listener.accept()];
