@@ -2,6 +2,7 @@ import { bench9p } from './9p/bench.ts';
 import { UsageError } from './9p/options.ts';
 import { benchMinidump } from './minidump/bench.ts';
 import { benchPstore } from './pstore/bench.ts';
+import { benchVhostUserVsock } from './vhost-user-vsock/bench.ts';
 import { benchVsock } from './vsock/bench.ts';
 
 /** `npm run bench -- NAME [OPTION]...`: the benchmarks by name. Each resolves to an exit status. */
@@ -9,6 +10,7 @@ const benchmarks: Readonly<Record<string, (args: string[], signal: AbortSignal) 
   '9p': bench9p,
   minidump: benchMinidump,
   pstore: benchPstore,
+  'vhost-user-vsock': benchVhostUserVsock,
   vsock: benchVsock,
 };
 

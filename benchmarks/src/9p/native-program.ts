@@ -29,7 +29,10 @@ export function compilerVersion(): string {
  *
  * @returns the path of the program
  */
-export function nativeProgram(name: 'p9load' | 'limit9p' | 'latency' | 'stream', replacement?: Replacement): string {
+export function nativeProgram(
+  name: 'p9load' | 'limit9p' | 'latency' | 'stream' | 'vsockend',
+  replacement?: Replacement,
+): string {
   let source = readFileSync(join(native, `${name}.c`), 'utf8');
   if (replacement) {
     if (source.split(replacement.from).length !== 2) {

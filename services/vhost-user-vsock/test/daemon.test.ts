@@ -1,4 +1,3 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -11,70 +10,11 @@ import { bootGuest, type Guest, type GuestOptions, nativeProgram } from '@vm-too
 import { connectHybrid } from '@vm-tools/vsock';
 import { afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { program } from '../src/program.ts';
+import { buildDaemon, Daemon, PATIENT, type StartOptions } from './daemon-process.ts';
 
-const PATIENT = { timeout: 90_000, interval: 20 };
+const share = (name: string) => fileURLToPath(new URL(`../share/${name}`, import.meta.url));
 
-const fromHere = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-const commandLines = {
-  sources: [
-    '--conditions=@vm-tools/source',
-    '--disable-warning=ExperimentalWarning',
-    fromHere('../src/main.ts'),
-  ],
-  build: [fromHere('../dist/main.cjs')],
-};
-
-const share = (name: string) => fromHere(`../share/${name}`);
-
-interface StartOptions {
-  readonly env?: NodeJS.ProcessEnv;
-  /** Default: the sources. */
-  readonly from?: keyof typeof commandLines;
-}
-
-/** A daemon that runs as a process of its own. */
-class Daemon {
-  readonly child: ChildProcess;
-  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; stderr: string }>;
-  stderr = '';
-
-  constructor(args: readonly string[], { env = {}, from = 'sources' }: StartOptions) {
-    this.child = spawn(process.execPath, [...commandLines[from], ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ...env },
-    });
-    this.child.stderr?.on('data', (chunk) => {
-      this.stderr += chunk;
-    });
-    this.ended = new Promise((resolve) => {
-      this.child.on('close', (code, signal) => resolve({ code, signal, stderr: this.stderr }));
-    });
-  }
-
-  async logged(what: string): Promise<void> {
-    const ended = this.ended.then(() =>
-      Promise.reject(new Error(`it ended without saying ${what}: ${this.stderr}`)),
-    );
-    await Promise.race([vi.waitUntil(() => this.stderr.includes(what), PATIENT), ended]);
-  }
-
-  /** The most memory that it has ever had, in MB. */
-  get peakMegabytes(): number {
-    const status = readFileSync(`/proc/${this.child.pid}/status`, 'latin1');
-    return (Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024) / 1e6;
-  }
-}
-
-// What was built from these very sources is left alone.
-beforeAll(() => {
-  const script = fromHere('../../../scripts/build.ts');
-  execFileSync(process.execPath, [
-    script,
-    '@vm-tools/vhost-user-vsock-daemon',
-    '@vm-tools/vhost-user-vsock',
-    '@vm-tools/linux',
-  ]);
-});
+beforeAll(buildDaemon);
 
 let folder: string;
 let socket: string;

@@ -22,7 +22,7 @@ const MAX_ANSWERS = 256;
 /** What connections that move much may have beyond their first buffers, all together. */
 const MAX_EXTRA_BUFFERS = 16 << 20;
 /** Bytes of data after which the guest's memory is trimmed: its pages that have been touched since count as this process's. */
-const TRIM_EVERY = 16 << 20;
+const TRIM_EVERY = 64 << 20;
 /** Chains of the tx ring that are looked at in one go. */
 const TX_BATCH = 64;
 
