@@ -11,7 +11,9 @@ const sanitized = join(linux, 'build/sanitized');
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
 const flags = '-g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer';
 
-test('the tests pass with @vm-tools/linux under AddressSanitizer and UndefinedBehaviorSanitizer', () => {
+test('the tests pass with @vm-tools/linux under AddressSanitizer and UndefinedBehaviorSanitizer', {
+  timeout: 600_000,
+}, () => {
   const runtime = execFileSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim();
   if (!existsSync(runtime))
     throw new Error('gcc has no AddressSanitizer: apt-get install -y libgcc-12-dev libasan8');

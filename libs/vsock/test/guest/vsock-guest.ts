@@ -20,7 +20,7 @@ export async function runChecks(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Map<string, Outcome>> {
   const argv = ['/usr/local/bin/node', program.path, set];
-  const { status, signal, stdout, stderr } = await guest.exec(argv, { env, timeoutMs: 280_000 });
+  const { status, signal, stdout, stderr } = await guest.exec(argv, { env, timeoutMs: 850_000 });
   const outcomes = stdout
     .split('\n')
     .filter((line) => line.startsWith('{'))

@@ -103,7 +103,7 @@ export const processChecks: Readonly<Record<string, () => Promise<void>>> = {
     };
     await run(); // the first one opens what stays
     const before = descriptors();
-    for (let round = 0; round < 5; round++) await run();
+    for (let round = 0; round < 3; round++) await run();
     await until(() => descriptors() <= before);
     for (const port of ports) await assert.rejects(connect({ cid: Cid.local, port }), /ECONNRESET/);
   },
