@@ -177,12 +177,9 @@ describe('the backtrace of the dump is that of the core', () => {
 
 describe('the modules of the dump', () => {
   test('are all 40 libraries that were loaded, by their paths, as the dynamic linker has them', async () => {
-    const libraries = Array.from({ length: 40 }, (_, index) =>
-      site.compile('library.c', {
-        name: `libcrash-${index}.so`,
-        flags: ['-shared', '-fPIC', `-DINDEX=${index}`],
-      }),
-    );
+    const library = site.compile('library.c', { name: 'libcrash.so', flags: ['-shared', '-fPIC'] });
+    const libraries = Array.from({ length: 40 }, (_, index) => `${site.folder}/libcrash-${index}.so`);
+    for (const copy of libraries) copyFileSync(library, copy);
     const { dump } = await judge([program, 'libraries', ...libraries]);
     const names = dump.modules.map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(libraries));

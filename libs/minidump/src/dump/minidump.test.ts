@@ -93,7 +93,7 @@ describe('a dump that is not as it should be', () => {
     const bytes = bytesOf({ modules, threadNames: new Map([[1, name]]) });
     const dump = readMinidump(bytes);
     const { rva } = dump.stream('moduleList')!;
-    const long = bytes.findIndex((_, at) => viewOf(bytes).getUint32(at, true) === 2000);
+    const long = viewOf(bytes).getUint32(dump.stream('threadNames')!.rva + 8, true);
     for (let index = 0; index < modules.length; index++)
       viewOf(bytes).setUint32(rva + 4 + index * 108 + 20, long, true);
     expect(() => readMinidump(bytes).modules).toThrow(

@@ -4,7 +4,7 @@ import { type Fields, type RecordType, type Values, viewOf } from '../record.ts'
 /** Reads structures of a minidump at their RVAs; each access is checked. */
 export class DumpBytes {
   /** Bytes of text that are decoded in all: a small dump can name a long string very often. */
-  static readonly MAX_TEXT = 1 << 25;
+  static readonly MAX_TEXT = 1 << 24;
   readonly bytes: Uint8Array;
   readonly #view: DataView;
   #textLeft = DumpBytes.MAX_TEXT;
@@ -60,9 +60,11 @@ export class DumpBytes {
   /** A string in UTF-16. */
   text(rva: number, what: string): string {
     const view = viewOf(this.#textBytes(rva, what));
+    const units = Array.from({ length: view.byteLength >> 1 }, (_, index) => view.getUint16(2 * index, true));
+    // Not by TextDecoder, which would replace half surrogates; and a call takes only so many arguments.
     let text = '';
-    for (let at = 0; at + 2 <= view.byteLength; at += 2)
-      text += String.fromCharCode(view.getUint16(at, true));
+    for (let at = 0; at < units.length; at += 4096)
+      text += String.fromCharCode(...units.slice(at, at + 4096));
     return text;
   }
 
