@@ -96,7 +96,8 @@ async function tryAdoption(): Promise<boolean> {
     const trial = takePlace(near, {});
     socket = trial;
     return await new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), TRIAL_MS);
+      // Once more round the loop: after a long pause of the whole process timers come first, before what has arrived.
+      timer = setTimeout(() => setImmediate(() => resolve(false)), TRIAL_MS);
       trial.once('error', () => resolve(false)).once('close', () => resolve(false));
       trial.once('data', () => {
         trial.write(byte, () => {
