@@ -152,6 +152,17 @@ describe('a file that cannot be followed', () => {
     );
   });
 
+  it('is larger than a region can be', async () => {
+    writeFileSync(file, '');
+    truncateSync(file, 3 * 2 ** 30);
+    await expect(first({})).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_REGION_SIZE',
+        message: expect.stringContaining('is more than can be'),
+      }),
+    );
+  });
+
   it('is not there', async () => {
     await expect(first({ layout: SPEC })).rejects.toThrow(expect.objectContaining({ code: 'ENOENT' }));
   });

@@ -21,11 +21,14 @@ export interface RegionFileOptions {
   readonly offset?: number;
 }
 
+/** Sizes are signed 32-bit numbers in the kernel. */
+const LARGEST = 0x7fffffff;
+
 /**
  * Reads a region from a file, which is the region, or all memory of a machine: with a layout that has `memSize` and `memAddress`,
  * as a kernel command line has, it is looked for at that address of a file that is larger than the region.
  *
- * @throws {PstoreError} ERR_REGION_SIZE when the file ends before the region does; the errors of `parseLayout` and `detectLayout`
+ * @throws {PstoreError} ERR_REGION_SIZE when the file ends before the region does, or is larger than one can be; the errors of `parseLayout` and `detectLayout`
  * @throws {NodeJS.ErrnoException} when the file cannot be read
  */
 export function readRegionFile(
@@ -38,6 +41,13 @@ export function readRegionFile(
     const { size } = fstatSync(fd);
     const start = offset ?? startOf(given, size);
     const wanted = given?.memSize ?? Math.max(0, size - start);
+    if (wanted > LARGEST) {
+      throw new PstoreError(
+        'ERR_REGION_SIZE',
+        `${path}: a region of ${wanted} bytes is more than can be; is it the memory of a machine? Then give the layout with its address`,
+        { offset: start },
+      );
+    }
     const bytes = start + wanted > size ? undefined : readBytes(fd, start, wanted);
     if (bytes?.length !== wanted) {
       throw new PstoreError(
