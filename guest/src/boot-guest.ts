@@ -100,7 +100,7 @@ export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
   // A thread of its own: a test that is busy, or waits for a program, must not hold up the guest.
   const device = more.vsock === undefined ? new VsockDevice({ guestCid: cid, thread: true }) : undefined;
   try {
-    const shares = device ? shareAddresses(p9, device) : new Map<string, never>();
+    const shares = device ? await shareAddresses(p9, device) : new Map<string, never>();
     const vsock = await device?.plug();
     const vm = await startVm({
       ...more,

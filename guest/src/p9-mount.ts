@@ -34,17 +34,17 @@ const FIRST_PORT = 564;
  * Shares by name, as ports of the guest's vsock device: each connection of the guest is joined with the share's Unix socket, so that the end
  * of either side is seen by the other, and a server that is started anew is found at the next mount.
  */
-export function shareAddresses(
+export async function shareAddresses(
   shares: Readonly<Record<string, string>>,
   device: VsockDevice,
-): Map<string, ShareAddress> {
-  return new Map(
-    Object.entries(shares).map(([name, socket], index) => {
-      const port = FIRST_PORT + index;
-      device.listen(port, { path: socket });
-      return [name, { port, socket }];
-    }),
-  );
+): Promise<Map<string, ShareAddress>> {
+  const addresses = new Map<string, ShareAddress>();
+  for (const [name, socket] of Object.entries(shares)) {
+    const port = FIRST_PORT + addresses.size;
+    await device.listen(port, { path: socket });
+    addresses.set(name, { port, socket });
+  }
+  return addresses;
 }
 
 /** Why nobody can be reached at a share's socket, or undefined when someone can: a guest sees either as a lost connection. */

@@ -31,8 +31,8 @@ afterAll(async () => {
 });
 
 /** Takes the guest's connections to a port until the test has ended. */
-function listen(guest: Guest, port: number, handler: (socket: GuestSocket) => void): void {
-  const listening = guest.vsock.listen(port, handler);
+async function listen(guest: Guest, port: number, handler: (socket: GuestSocket) => void): Promise<void> {
+  const listening = await guest.vsock.listen(port, handler);
   onTestFinished(() => listening[Symbol.dispose]());
 }
 
@@ -44,7 +44,7 @@ async function startEcho(guest: Guest, port: number): Promise<void> {
 }
 
 test('the guest talks to a function of the host, and each hears the end of the other', async () => {
-  listen(one, 5000, (socket) => void text(socket).then((said) => socket.end(`you said: ${said}`)));
+  await listen(one, 5000, (socket) => void text(socket).then((said) => socket.end(`you said: ${said}`)));
   expect(await one.run(['vsock-peer', 'talk', '5000'], { input: 'hello' })).toBe('you said: hello');
 });
 
@@ -68,8 +68,8 @@ test('two guests reach neither each other nor the services of the other', async 
     [one, 'one'],
     [two, 'two'],
   ] as const)
-    listen(guest, 5100, (socket) => socket.end(`${name}: CID ${socket.guest.cid}`));
-  listen(one, 5101, (socket) => socket.end('for guest one'));
+    await listen(guest, 5100, (socket) => socket.end(`${name}: CID ${socket.guest.cid}`));
+  await listen(one, 5101, (socket) => socket.end('for guest one'));
   const [first, second] = await Promise.all(
     [one, two].map((guest) => guest.run(['vsock-peer', 'talk', '5100'])),
   );
@@ -84,7 +84,7 @@ test('two guests reach neither each other nor the services of the other', async 
 
 test('a thousand connections are open at once', async () => {
   const sockets = new Set<GuestSocket>();
-  listen(one, 5200, (socket) => {
+  await listen(one, 5200, (socket) => {
     sockets.add(socket.on('close', () => sockets.delete(socket)));
     socket.once('data', (data) => socket.write(data));
     socket.on('end', () => socket.end());
@@ -98,7 +98,7 @@ test('256 MiB each way at the same time arrive as they were sent', async () => {
   const bytes = 256 * MEBIBYTE;
   const received: string[] = [];
   let count = 0;
-  listen(one, 5300, (socket) => {
+  await listen(one, 5300, (socket) => {
     // The first is the one that the guest sends on.
     if (count++ > 0) writePattern(socket, bytes);
     else {
@@ -117,8 +117,8 @@ test('256 MiB each way at the same time arrive as they were sent', async () => {
 
 test('a reader that is slow stalls its own connection and no other', async () => {
   const slow: GuestSocket[] = [];
-  listen(one, 5400, (socket) => void slow.push(socket.pause()));
-  listen(one, 5401, (socket) => socket.end('quick'));
+  await listen(one, 5400, (socket) => void slow.push(socket.pause()));
+  await listen(one, 5401, (socket) => socket.end('quick'));
   const bytes = 4 * MEBIBYTE;
   const sending = one.exec(['vsock-peer', 'send', '5400', String(bytes)]);
   await vi.waitUntil(() => slow.length === 1, PATIENT);
@@ -133,11 +133,11 @@ test('a reader that is slow stalls its own connection and no other', async () =>
 
 test('a reboot of the guest ends its connections and no listener of the host', async () => {
   const held: string[] = [];
-  listen(one, 5500, (socket) => {
+  await listen(one, 5500, (socket) => {
     held.push('open');
     socket.on('end', () => held.push('ended') && socket.end()).resume();
   });
-  listen(one, 5501, (socket) => socket.end('again'));
+  await listen(one, 5501, (socket) => socket.end('again'));
   await one.spawn(['vsock-peer', 'hold', '5500']);
   await vi.waitUntil(() => held.length === 1, PATIENT);
   await one.spawn(['reboot', '-f']);
@@ -159,7 +159,7 @@ describe('a backend that dies', () => {
     await using guest = await boot({ machine: 'q35', vm: { vsock: { socket } } });
     await startEcho(guest, 6000);
     let isHeld = false;
-    first.listen(5000, () => {
+    await first.listen(5000, () => {
       isHeld = true;
     });
     const holding = guest.exec(['vsock-peer', 'hold', '5000'], { timeoutMs: 110_000 });

@@ -138,22 +138,26 @@ export class VsockDevice extends EventEmitter<VsockDeviceEvents> implements Asyn
   }
 
   /**
-   * Takes connections of the guest to a port: in process, or by joining each with a Unix socket.
-   * @returns what ends it; connections live on
-   * @throws {VsockDeviceError} ERR_PORT_IN_USE
+   * Takes connections of the guest to a port: in process, or by joining each with a Unix socket. Resolves when it is in force, with what ends
+   * it; connections live on then. Rejects with a VsockDeviceError (ERR_PORT_IN_USE) or a RangeError.
    */
-  listen(port: number, target: ((socket: GuestSocket) => void) | { readonly path: string }): Disposable {
+  async listen(
+    port: number,
+    target: ((socket: GuestSocket) => void) | { readonly path: string },
+  ): Promise<Disposable> {
     this.#checkOpen();
     checkPort(port);
     if (this.#handlers.has(port))
       throw new VsockDeviceError('ERR_PORT_IN_USE', `port ${port} of the device is listened on already`);
     const handler = typeof target === 'function' ? target : undefined;
     this.#handlers.set(port, handler);
-    void (typeof target === 'function'
+    let isListening = true;
+    await (typeof target === 'function'
       ? this.#core.call('listen', port)
       : this.#core.call('forward', port, target.path));
     const end = () => {
-      if (this.#handlers.get(port) !== handler || !this.#isOpen) return;
+      if (!isListening || !this.#isOpen) return;
+      isListening = false;
       this.#handlers.delete(port);
       void this.#core.call('unlisten', port);
     };

@@ -82,7 +82,7 @@ describe.each([
   test('the guest and a function talk', async () => {
     await using guest = await RunningGuest.boot({ thread });
     const accepted = Promise.withResolvers<GuestSocket>();
-    using _listening = guest.device.listen(80, accepted.resolve);
+    using _listening = await guest.device.listen(80, accepted.resolve);
     guest.send({ operation: Operation.request, guestPort: 1000, hostPort: 80 });
     expect((await guest.next()).operation).toBe(Operation.response);
     const socket = await accepted.promise;
@@ -227,7 +227,7 @@ describe.each([
 test('two devices in one process know nothing of each other', async () => {
   await using one = await RunningGuest.boot({ guestCid: 3 });
   await using two = await RunningGuest.boot({ guestCid: 4 });
-  using _listening = one.device.listen(80, (socket) => socket.end('one'));
+  using _listening = await one.device.listen(80, (socket) => socket.end('one'));
   two.send({ operation: Operation.request, guestPort: 1000, hostPort: 80 });
   expect((await two.next()).operation).toBe(Operation.reset);
   one.send({ operation: Operation.request, guestPort: 1000, hostPort: 80, destinationCid: 4 });
@@ -257,7 +257,7 @@ test('a backlog that is full is waited for', async () => {
     for (const socket of accepted) socket.destroy();
   });
   await once(server, 'listening');
-  using _listening = guest.device.listen(80, { path });
+  using _listening = await guest.device.listen(80, { path });
   for (let port = 1; port <= 20; port++)
     guest.send({ operation: Operation.request, guestPort: port, hostPort: 80 });
   const answers = new Set<number>();
@@ -272,7 +272,7 @@ test('a backlog that is full is waited for', async () => {
 test('a slow reader stalls its own connection, and all arrives', async () => {
   await using guest = await RunningGuest.boot();
   const sockets: GuestSocket[] = [];
-  using _listening = guest.device.listen(80, (socket) => sockets.push(socket.pause()));
+  using _listening = await guest.device.listen(80, (socket) => sockets.push(socket.pause()));
   guest.send({ operation: Operation.request, guestPort: 1000, hostPort: 80 });
   await guest.next();
   const half = Buffer.alloc(32 << 10, 'x');
@@ -288,16 +288,16 @@ test('options and ports are checked', async () => {
   for (const guestCid of [2, 0, -1, 3.5, 2 ** 32 - 1])
     expect(() => new VsockDevice({ guestCid })).toThrow(RangeError);
   await using device = new VsockDevice({ guestCid: 3 });
-  expect(() => device.listen(-1, () => undefined)).toThrow(RangeError);
+  await expect(device.listen(-1, () => undefined)).rejects.toThrow(RangeError);
   await expect(device.connect(2 ** 32)).rejects.toThrow(RangeError);
-  const listening = device.listen(80, () => undefined);
-  expect(() => device.listen(80, () => undefined)).toThrow(
-    expect.objectContaining({ code: 'ERR_PORT_IN_USE' }),
+  const listening = await device.listen(80, () => undefined);
+  await expect(device.listen(80, () => undefined)).rejects.toMatchObject({ code: 'ERR_PORT_IN_USE' });
+  listening[Symbol.dispose]();
+  using _again = await device.listen(80, { path: '/nowhere' });
+  listening[Symbol.dispose]();
+  await expect(device.listen(80, () => undefined)).rejects.toThrow(
+    'port 80 of the device is listened on already',
   );
-  listening[Symbol.dispose]();
-  using _again = device.listen(80, { path: '/nowhere' });
-  listening[Symbol.dispose]();
-  expect(() => device.listen(80, () => undefined)).toThrow('port 80 of the device is listened on already');
 });
 
 test('QEMU gets its end at the descriptor that its arguments name', async () => {
