@@ -10,7 +10,8 @@ import type { Row } from './row.ts';
 import { type Open, startServer, timeOf, type Work } from './transfers.ts';
 
 const MEBIBYTES = 1024;
-const CONNECTIONS = 1000;
+/** Fewer than may wait to be accepted. */
+const CONNECTIONS = 400;
 
 interface RowFacts {
   readonly unit: 'MB/s' | 'µs';

@@ -125,5 +125,7 @@ async function connect(open: Open, count: number): Promise<number> {
     socket.destroy();
     await closed;
   }
+  // Served after all of them: none waits to be accepted when the next ones come.
+  await bounce(open, 1);
   return seconds;
 }
