@@ -6,6 +6,7 @@ import { Client, type RemoteNode } from '@vm-tools/p9-protocol';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { passing, staying } from './hostile.ts';
 import { Bench, type NineS } from './nine-s.ts';
+import { hello, receive } from './wire.ts';
 
 const CLIENTS = 400;
 const HOSTILE = 100;
@@ -94,5 +95,20 @@ it(`${CLIENTS + HOSTILE} clients at once, ${HOSTILE} of them hostile: the others
   expect(peakOf(nineS)).toBeLessThan(MOST_BYTES);
   for (const client of clients) client.close();
   for (const socket of unwelcome) socket.destroy();
+  expect(await nineS.terminate()).toMatchObject({ code: 0 });
+});
+
+it(`${CLIENTS} clients that come and go again and again take no more memory than the first ones`, async () => {
+  const args = ['--root', bench.root, '--max-connections', String(2 * CLIENTS), bench.listen];
+  const nineS = bench.start(args, { from: 'build' });
+  await nineS.logged('listening');
+  for (let round = 1; round <= 5; round++) {
+    const sockets = await Promise.all(Array.from({ length: CLIENTS }, () => bench.connect()));
+    for (const socket of sockets) socket.write(hello);
+    await Promise.all(sockets.map((socket) => receive(socket, 2)));
+    for (const socket of sockets) socket.destroy();
+    await nineS.logged('connection closed', CLIENTS * round);
+  }
+  expect(peakOf(nineS)).toBeLessThan(MOST_BYTES);
   expect(await nineS.terminate()).toMatchObject({ code: 0 });
 });
