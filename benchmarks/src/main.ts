@@ -1,5 +1,5 @@
 import { bench9p } from './9p/bench.ts';
-import { UsageError } from './9p/options.ts';
+import { UsageError } from './command-line.ts';
 import { benchMinidump } from './minidump/bench.ts';
 import { benchPstore } from './pstore/bench.ts';
 import { benchVhostUserVsock } from './vhost-user-vsock/bench.ts';

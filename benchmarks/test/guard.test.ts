@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { nativeProgram } from '../src/9p/native-program.ts';
+import { nativeProgram } from '../src/native-program.ts';
 
 // The command as it is used, on real servers. What it finds out does not hang on how fast the machine is: a call that burns
 // a millisecond costs a hundred times the floor's, and the lenient baseline below allows a thousand times.

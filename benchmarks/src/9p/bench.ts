@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { benchmarks } from './cache.ts';
+import { benchmarks } from '../folders.ts';
 import { type Case, caseName } from './case.ts';
 import { type ChartOptions, measureCharts } from './figures.ts';
 import { fixture } from './fixture.ts';

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { median } from '../median.ts';
 import { type Case, MSIZE_64K } from './case.ts';
 import { load, type Sample } from './load.ts';
-import { median } from './median.ts';
 import type { StressFigure, StressOptions } from './stress.ts';
 import { Team } from './team.ts';
 

@@ -1,10 +1,10 @@
+import { median } from '../median.ts';
+import { nativeProgram } from '../native-program.ts';
 import { caseName, type Workload } from './case.ts';
 import type { Axis, Chart, Point } from './chart.ts';
 import { directoryFixture } from './fixture.ts';
 import type { Sample } from './load.ts';
 import { type MeasureOptions, measure } from './measure.ts';
-import { median } from './median.ts';
-import { nativeProgram } from './native-program.ts';
 import type { Peer, PeerName } from './peer.ts';
 import type { Measured } from './summary.ts';
 

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cache } from './cache.ts';
-import { nativeProgram } from './native-program.ts';
+import { cache } from '../folders.ts';
+import { nativeProgram } from '../native-program.ts';
 
 /** The tree that all servers serve: two files of 64 MiB, one of 4 KiB, directories of 10,000 and of 30 files. */
 export function fixture(): string {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cache, repository } from './cache.ts';
+import { cache, repository } from '../folders.ts';
 
 interface Manifest {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { nativeProgram } from '../native-program.ts';
 import { type Case, caseName } from './case.ts';
-import { nativeProgram } from './native-program.ts';
 import { type Peer, spawnError } from './peer.ts';
 
 const run = promisify(execFile);

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
-import { cache, repository } from './cache.ts';
-import { compilerVersion } from './native-program.ts';
+import { cache, repository } from '../folders.ts';
+import { compilerVersion } from '../native-program.ts';
 import { type PeerName, peerVersion } from './peer.ts';
 
 /** What has to be known of a machine to compare figures with those of another. */

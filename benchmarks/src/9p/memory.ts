@@ -1,6 +1,6 @@
+import { median } from '../median.ts';
 import { type Case, MSIZE_64K } from './case.ts';
 import { load } from './load.ts';
-import { median } from './median.ts';
 import type { StressFigure, StressOptions } from './stress.ts';
 import { Team } from './team.ts';
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { UsageError } from '../command-line.ts';
 import { caseName, fullPlan, shortPlan } from './case.ts';
-import { parseOptions, UsageError } from './options.ts';
+import { parseOptions } from './options.ts';
 
 test('without options everything is measured, with charts, and written to the committed results', () => {
   expect(parseOptions([])).toMatchObject({

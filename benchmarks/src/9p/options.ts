@@ -1,11 +1,6 @@
-import { parseArgs } from 'node:util';
+import { parseValues, UsageError } from '../command-line.ts';
 import { type Case, cases, fullPlan, shortPlan, type Workload, workloads } from './case.ts';
 import { type PeerName, peerNames } from './peer.ts';
-
-/** The command line cannot be understood. */
-export class UsageError extends Error {
-  readonly code = 'ERR_USAGE';
-}
 
 export interface Options {
   readonly help: boolean;
@@ -116,36 +111,29 @@ export function parseOptions(args: string[]): Options {
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        short: { type: 'boolean' },
-        workload: { type: 'string' },
-        depth: { type: 'string' },
-        msize: { type: 'string' },
-        peers: { type: 'string' },
-        rounds: { type: 'string' },
-        seconds: { type: 'string' },
-        warmup: { type: 'string' },
-        cpu: { type: 'string' },
-        guard: { type: 'boolean' },
-        'update-baseline': { type: 'boolean' },
-        baseline: { type: 'string' },
-        margin: { type: 'string' },
-        source: { type: 'boolean' },
-        'slow-down-us': { type: 'string' },
-        out: { type: 'string' },
-        'no-charts': { type: 'boolean' },
-        stress: { type: 'boolean' },
-        render: { type: 'boolean' },
-        json: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
-  }
+  return parseValues(args, {
+    help: { type: 'boolean', short: 'h' },
+    short: { type: 'boolean' },
+    workload: { type: 'string' },
+    depth: { type: 'string' },
+    msize: { type: 'string' },
+    peers: { type: 'string' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    warmup: { type: 'string' },
+    cpu: { type: 'string' },
+    guard: { type: 'boolean' },
+    'update-baseline': { type: 'boolean' },
+    baseline: { type: 'string' },
+    margin: { type: 'string' },
+    source: { type: 'boolean' },
+    'slow-down-us': { type: 'string' },
+    out: { type: 'string' },
+    'no-charts': { type: 'boolean' },
+    stress: { type: 'boolean' },
+    render: { type: 'boolean' },
+    json: { type: 'boolean' },
+  });
 }
 
 function chosenPlan(values: { workload?: string; depth?: string; msize?: string }): Case[] {

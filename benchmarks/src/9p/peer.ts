@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nativeProgram } from '../native-program.ts';
 import { version9s } from './installed.ts';
-import { nativeProgram } from './native-program.ts';
 
 /** Ours, the floor, and Debian's diod. */
 export const peerNames = ['9s', 'limit9p', 'diod'] as const;

@@ -1,7 +1,7 @@
+import { ratio, table } from '../table.ts';
 import { type Case, isSequential, MSIZE_64K } from './case.ts';
 import { chartFile, type Results } from './report.ts';
 import type { CaseResult } from './summary.ts';
-import { ratio, table } from './table.ts';
 
 /** A README that shows a summary of the results, between two comments. */
 export interface Readme {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { measuredCase, sample } from '../../test/sample.ts';
+import { figure, table } from '../table.ts';
 import type { Case } from './case.ts';
 import type { Chart } from './chart.ts';
 import { chartTable, costTable, type Results, report, speedTable } from './report.ts';
 import { summarize } from './summary.ts';
-import { figure, table } from './table.ts';
 
 const getattr: Case = { workload: 'getattr', depth: 1, msize: 65_560 };
 const readseq: Case = { workload: 'readseq', depth: 1, msize: 1_048_600 };

@@ -1,3 +1,4 @@
+import { figure, ratio, table } from '../table.ts';
 import { caseName, isSequential, targetOf } from './case.ts';
 import type { Chart } from './chart.ts';
 import type { Verdict } from './guard.ts';
@@ -5,7 +6,6 @@ import type { Environment } from './machine.ts';
 import { OURS, type PeerName } from './peer.ts';
 import { isMet, type StressFigure } from './stress.ts';
 import type { CaseResult, Ratio } from './summary.ts';
-import { figure, ratio, table } from './table.ts';
 
 /** Everything that a run found out; what is written to the data file. */
 export interface Results {

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { benchmarks, repository } from './cache.ts';
+import { benchmarks, repository } from '../folders.ts';
 import { readmes, withSummary } from './readme.ts';
 import { readResults, rendered, writeResults } from './results.ts';
 

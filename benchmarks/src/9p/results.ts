@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { repository } from './cache.ts';
+import { repository } from '../folders.ts';
 import { svg } from './chart.ts';
 import { readmes, withSummary } from './readme.ts';
 import { chartFile, type Results, report } from './report.ts';

@@ -1,6 +1,6 @@
+import { median } from '../median.ts';
 import { type Case, isSequential } from './case.ts';
 import type { Sample } from './load.ts';
-import { median } from './median.ts';
 import { FLOOR, type PeerName } from './peer.ts';
 
 /** What one server did in one case: the median of each figure over the rounds. */

@@ -1,10 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { repository } from '../9p/cache.ts';
-import { median } from '../9p/median.ts';
-import { UsageError } from '../9p/options.ts';
+import { repository } from '../folders.ts';
+import { median } from '../median.ts';
+import { type Cost, costTable, parseCostOptions, tellMemory, timeOf } from '../process-cost.ts';
 import { Cores } from './cores.ts';
 
 const help = `usage: npm run bench -- minidump [--rounds N] [--json]
@@ -15,22 +14,11 @@ one, beside a Node.js that does nothing. The kernel must write cores to the curr
   --rounds N  how often (default 9); the figures are medians
   --json      results as JSON in place of a table`;
 
-interface Row {
-  readonly name: string;
-  readonly measured: number;
-  readonly target: number;
-  readonly unit: 'ms' | 'MB';
-  readonly note: string;
-}
-
 const program = join(repository, 'libs/minidump/dist/host/core2minidump.cjs');
-/** Tells the most memory that the process had, on its standard error. */
-const tellMemory =
-  'data:text/javascript,process.on("exit",()=>console.error(process.resourceUsage().maxRSS))';
 
 /** `npm run bench -- minidump`. Resolves to an exit status. */
 export async function benchMinidump(args: string[], signal: AbortSignal): Promise<number> {
-  const { help: wanted, json, rounds } = parse(args);
+  const { help: wanted, json, rounds } = parseCostOptions(args);
   if (wanted) {
     console.log(help);
     return 0;
@@ -41,11 +29,11 @@ export async function benchMinidump(args: string[], signal: AbortSignal): Promis
   });
   using cores = new Cores();
   const rows = measure(cores, rounds, signal);
-  console.log(json ? JSON.stringify(rows, null, 2) : table(rows));
+  console.log(json ? JSON.stringify(rows, null, 2) : costTable(rows));
   return 0;
 }
 
-function measure(cores: Cores, rounds: number, signal: AbortSignal): Row[] {
+function measure(cores: Cores, rounds: number, signal: AbortSignal): Cost[] {
   const output = join(cores.folder, 'dump');
   const node = `'${process.execPath}'`;
   const commands = {
@@ -64,7 +52,9 @@ function measure(cores: Cores, rounds: number, signal: AbortSignal): Row[] {
       commands.convert(small),
     ]) {
       signal.throwIfAborted();
-      const time = timeOf(command);
+      const time = timeOf(() =>
+        execFileSync('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'] }),
+      );
       // The first one warms the page cache up.
       if (round >= 0) times.set(command, [...(times.get(command) ?? []), time]);
     }
@@ -96,42 +86,7 @@ function measure(cores: Cores, rounds: number, signal: AbortSignal): Row[] {
   ];
 }
 
-function timeOf(command: string): number {
-  const start = performance.now();
-  execFileSync('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'] });
-  return performance.now() - start;
-}
-
 function memoryOf(command: string): number {
   const kibibytes = execFileSync('sh', ['-c', `${command} 2>&1 >/dev/null`], { encoding: 'utf8' });
   return (Number(kibibytes) * 1024) / 1e6;
-}
-
-function table(rows: readonly Row[]): string {
-  const lines = rows.map(
-    ({ name, measured, target, unit, note }) =>
-      `| ${name} | ${measured.toFixed(0)} ${unit} | ${target.toFixed(0)} ${unit} | ${measured <= target ? 'yes' : 'no'} | ${note} |`,
-  );
-  return ['| what | measured | target | reached | the target is |', '|---|---|---|---|---|', ...lines].join(
-    '\n',
-  );
-}
-
-function parse(args: string[]): { help: boolean; json: boolean; rounds: number } {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        rounds: { type: 'string', default: '9' },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    const rounds = Number(values.rounds);
-    if (!Number.isInteger(rounds) || rounds < 1)
-      throw new UsageError(`--rounds: ${values.rounds} is no number`);
-    return { ...values, rounds };
-  } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError((error as Error).message, { cause: error });
-  }
 }

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cache, repository } from '../9p/cache.ts';
+import { cache, repository } from '../folders.ts';
 
 const source = join(repository, 'libs/minidump/test/programs/crash.c');
 

@@ -2,12 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { type RamoopsLayout, readRamoops } from '@vm-tools/pstore';
 import { buildRamoops } from '@vm-tools/pstore/synth';
-import { repository } from '../9p/cache.ts';
-import { median } from '../9p/median.ts';
-import { UsageError } from '../9p/options.ts';
+import { repository } from '../folders.ts';
+import { median } from '../median.ts';
+import { type Cost, costTable, parseCostOptions, tellMemory, timeOf } from '../process-cost.ts';
 
 const help = `usage: npm run bench -- pstore [--rounds N] [--json]
 
@@ -17,22 +16,12 @@ vm_pstore_dump, beside a Node.js that does nothing.
   --rounds N  how often (default 9); the figures are medians
   --json      results as JSON in place of a table`;
 
-interface Row {
-  readonly name: string;
-  readonly measured: number;
-  readonly target: number;
-  readonly unit: 'ms' | 'MB';
-}
-
 const MIB = 1 << 20;
 const program = join(repository, 'services/pstore-dump/dist/main.cjs');
-/** Tells the most memory that the process had, on its standard error. */
-const tellMemory =
-  'data:text/javascript,process.on("exit",()=>console.error(process.resourceUsage().maxRSS))';
 
 /** `npm run bench -- pstore`. Resolves to an exit status. */
 export async function benchPstore(args: string[], signal: AbortSignal): Promise<number> {
-  const { help: wanted, json, rounds } = parse(args);
+  const { help: wanted, json, rounds } = parseCostOptions(args);
   if (wanted) {
     console.log(help);
     return 0;
@@ -44,14 +33,14 @@ export async function benchPstore(args: string[], signal: AbortSignal): Promise<
   const folder = mkdtempSync(join(tmpdir(), 'vm-tools-bench-pstore-'));
   try {
     const rows = [...reading(rounds, signal), ...processes(folder, rounds, signal)];
-    console.log(json ? JSON.stringify(rows, null, 2) : table(rows));
+    console.log(json ? JSON.stringify(rows, null, 2) : costTable(rows));
   } finally {
     rmSync(folder, { recursive: true });
   }
   return 0;
 }
 
-function reading(rounds: number, signal: AbortSignal): Row[] {
+function reading(rounds: number, signal: AbortSignal): Cost[] {
   const cases = [
     { size: MIB, ecc: 0, target: 5 },
     { size: MIB, ecc: 16, target: 60 },
@@ -73,7 +62,7 @@ function reading(rounds: number, signal: AbortSignal): Row[] {
   });
 }
 
-function processes(folder: string, rounds: number, signal: AbortSignal): Row[] {
+function processes(folder: string, rounds: number, signal: AbortSignal): Cost[] {
   const [small, large] = [join(folder, 'small'), join(folder, 'large')];
   writeFileSync(small, fullRegion(MIB, 0).region);
   writeFileSync(large, fullRegion(64 * MIB, 16).region);
@@ -94,12 +83,14 @@ function processes(folder: string, rounds: number, signal: AbortSignal): Row[] {
       measured: median(dump),
       target: median(idle) + 30,
       unit: 'ms',
+      note: `node -e 0 (${median(idle).toFixed(0)} ms) + 30 ms`,
     },
     {
       name: 'vm_pstore_dump --all, 64 MiB, ecc 16, memory beside that of node -e 0',
       measured: memoryOf(program, '--file', large, '--all') - memoryOf('-e', '0'),
       target: (3 * 64 * MIB) / 1e6,
       unit: 'MB',
+      note: 'three times the region',
     },
   ];
 }
@@ -127,41 +118,9 @@ function fullRegion(size: number, ecc: number): { layout: RamoopsLayout; region:
   return { layout, region: buildRamoops({ layout, dumps, console: text, pmsg: text }) };
 }
 
-function timeOf(run: () => unknown): number {
-  const start = performance.now();
-  run();
-  return performance.now() - start;
-}
-
 function memoryOf(...args: string[]): number {
   const words = [process.execPath, '--import', tellMemory, ...args];
   const quoted = words.map((word) => `'${word}'`).join(' ');
   const told = execFileSync('sh', ['-c', `${quoted} 2>&1 >/dev/null`], { encoding: 'utf8' });
   return (Number(told.trim().split('\n').at(-1)) * 1024) / 1e6;
-}
-
-function table(rows: readonly Row[]): string {
-  const lines = rows.map(
-    ({ name, measured, target, unit }) =>
-      `| ${name} | ${measured.toFixed(1)} ${unit} | ${target.toFixed(1)} ${unit} | ${measured <= target ? 'yes' : 'no'} |`,
-  );
-  return ['| what | measured | target | reached |', '|---|---|---|---|', ...lines].join('\n');
-}
-
-function parse(args: string[]): { help: boolean; json: boolean; rounds: number } {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        rounds: { type: 'string', default: '9' },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    const rounds = Number(values.rounds);
-    if (Number.isInteger(rounds) && rounds > 0) return { ...values, rounds };
-    throw new UsageError(`--rounds: ${values.rounds} is no number`);
-  } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError((error as Error).message, { cause: error });
-  }
 }

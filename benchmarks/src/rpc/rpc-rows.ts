@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { type Guest, type GuestProgram, guestProgram } from '@vm-tools/guest';
-import { median } from '../9p/median.ts';
+import { median } from '../median.ts';
 import type { Row } from '../vsock/row.ts';
 
 export interface RpcOptions {

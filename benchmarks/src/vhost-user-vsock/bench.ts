@@ -1,12 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { bootGuest, nativeProgram as guestProgram } from '@vm-tools/guest';
-import { median } from '../9p/median.ts';
-import { nativeProgram } from '../9p/native-program.ts';
-import { UsageError } from '../9p/options.ts';
-import { figure, ratio, table } from '../9p/table.ts';
+import { parseValues, UsageError } from '../command-line.ts';
+import { median } from '../median.ts';
+import { nativeProgram } from '../native-program.ts';
+import { figure, ratio, table } from '../table.ts';
 import { DeviceProcess } from './device-process.ts';
 import { floorNanoseconds, startEnds } from './ends.ts';
 import { TREE, trees } from './trees.ts';
@@ -29,7 +28,12 @@ type Round = Record<string, number>;
 
 /** `npm run bench -- vhost-user-vsock`. Resolves to an exit status. */
 export async function benchVhostUserVsock(args: string[], signal: AbortSignal): Promise<number> {
-  const { values } = parse(args);
+  const values = parseValues(args, {
+    rounds: { type: 'string', default: '5' },
+    mebibytes: { type: 'string', default: '256' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  });
   if (values.help) {
     console.log(help);
     return 0;
@@ -40,20 +44,6 @@ export async function benchVhostUserVsock(args: string[], signal: AbortSignal): 
   const results = await measure({ rounds, bytes, signal });
   console.log(values.json ? JSON.stringify(results, null, 2) : report(results));
   return 0;
-}
-
-function parse(args: string[]) {
-  const options = {
-    rounds: { type: 'string', default: '5' },
-    mebibytes: { type: 'string', default: '256' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
-  } as const;
-  try {
-    return parseArgs({ args, options });
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
-  }
 }
 
 interface MeasureOptions {

@@ -1,4 +1,4 @@
-import { median } from '../9p/median.ts';
+import { median } from '../median.ts';
 
 /** One thing that the guest does on either transport, by `vsock-peer` of guest/native. */
 export interface Workload {

@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util';
 import { bootGuest } from '@vm-tools/guest';
-import { UsageError } from '../9p/options.ts';
+import { parseValues, UsageError } from '../command-line.ts';
 import { rpcProgram, rpcRows } from '../rpc/rpc-rows.ts';
 import { guestRows, streamProgram } from './guest-rows.ts';
 import { hybridRows } from './hybrid-rows.ts';
@@ -20,7 +19,13 @@ const parts = ['stream', 'rpc', 'hybrid'] as const;
 
 /** `npm run bench -- vsock`. Resolves to an exit status. */
 export async function benchVsock(args: string[], signal: AbortSignal): Promise<number> {
-  const { values } = parse(args);
+  const values = parseValues(args, {
+    rounds: { type: 'string', default: '5' },
+    mebibytes: { type: 'string', default: '64' },
+    bounces: { type: 'string', default: '2000' },
+    only: { type: 'string', multiple: true },
+    help: { type: 'boolean', short: 'h', default: false },
+  });
   if (values.help) {
     console.log(help);
     return 0;
@@ -43,19 +48,4 @@ export async function benchVsock(args: string[], signal: AbortSignal): Promise<n
   }
   if (only.includes('rpc')) console.log(rowTable(await rpcRows(guest, rpc, { seconds: 2, rounds, signal })));
   return 0;
-}
-
-function parse(args: string[]) {
-  const options = {
-    rounds: { type: 'string', default: '5' },
-    mebibytes: { type: 'string', default: '64' },
-    bounces: { type: 'string', default: '2000' },
-    only: { type: 'string', multiple: true },
-    help: { type: 'boolean', short: 'h', default: false },
-  } as const;
-  try {
-    return parseArgs({ args, options });
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
-  }
 }

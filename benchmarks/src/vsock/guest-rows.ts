@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { type Guest, type GuestProgram, guestProgram } from '@vm-tools/guest';
-import { median } from '../9p/median.ts';
-import { nativeProgram } from '../9p/native-program.ts';
+import { median } from '../median.ts';
+import { nativeProgram } from '../native-program.ts';
 import type { Row } from './row.ts';
 import type { Work } from './transfers.ts';
 

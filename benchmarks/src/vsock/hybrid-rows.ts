@@ -4,8 +4,8 @@ import { connect as connectNet } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectHybrid } from '@vm-tools/vsock';
-import { median } from '../9p/median.ts';
-import { nativeProgram } from '../9p/native-program.ts';
+import { median } from '../median.ts';
+import { nativeProgram } from '../native-program.ts';
 import type { Row } from './row.ts';
 import { type Open, startServer, timeOf, type Work } from './transfers.ts';
 

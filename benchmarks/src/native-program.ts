@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchmarks, cache } from './cache.ts';
+import { benchmarks, cache } from './folders.ts';
 
 const native = join(benchmarks, 'native');
 const FLAGS = ['-O2'];

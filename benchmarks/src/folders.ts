@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root folder, absolute, without a slash at its end. */
-export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
+export const repository = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
 /** The folder of the benchmarks, the same way. */
 export const benchmarks = `${repository}/benchmarks`;
