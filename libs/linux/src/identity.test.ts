@@ -85,11 +85,13 @@ test('who may not, is told so', () => {
     '--disable-warning=ExperimentalWarning',
     '--input-type=module',
   ];
-  const { stdout, stderr } = spawnSync(process.execPath, [...args, '--eval', program], {
+  // Another user, who may yet read the sources, wherever they lie.
+  const other = ['--reuid', '4321', '--regid', '4321', '--clear-groups'];
+  const reads = ['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override'];
+  const command = [...other, ...reads, process.execPath, ...args, '--eval', program];
+  const { stdout, stderr } = spawnSync('setpriv', command, {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     encoding: 'utf8',
-    uid: 4321,
-    gid: 4321,
   });
   expect(stderr).toBe('');
   expect(stdout).toBe(`${-Errno.EPERM},0,${-Errno.EPERM},${-Errno.EPERM}\n`);

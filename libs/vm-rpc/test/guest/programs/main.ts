@@ -1,30 +1,13 @@
-// Runs the checks in a guest and prints how each went: a line of JSON with its name and, when it failed, its error. With a
-// role it is the other process of a check.
+// Runs the checks in a guest. With a role it is the other process of a check.
+import { runChecks } from '@vm-tools/guest/run-checks';
 import { checks } from './checks.ts';
 import { serveForEver } from './hello.ts';
-
-/** A check that hangs is told as one, before the guest's patience ends. */
-const LIMIT_MS = 300_000;
 
 const [role, address = ''] = process.argv.slice(2);
 
 if (role === 'serve') {
   await serveForEver(address);
 } else {
-  for (const [name, check] of Object.entries(checks)) {
-    const error = await limited(check).then(
-      () => undefined,
-      (reason: unknown) => (reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)),
-    );
-    process.stdout.write(`${JSON.stringify({ name, error })}\n`);
-  }
+  await runChecks(checks);
   process.exit();
-}
-
-async function limited(check: () => Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done within ${LIMIT_MS} ms`)), LIMIT_MS);
-  });
-  await Promise.race([check(), late]).finally(() => clearTimeout(timer));
 }
