@@ -38,6 +38,7 @@ export default defineConfig(({ mode }) => {
       testTimeout: 120_000,
       hookTimeout: 300_000,
       teardownTimeout: 20_000,
+      expect: { poll: { timeout: 90_000 } },
       restoreMocks: true,
       unstubEnvs: true,
       // The groups run one after the other, so that what is built is built before it is packed and installed.

@@ -42,7 +42,7 @@ const environment = {
   LANG: 'C.UTF-8',
 };
 
-const DEFAULT_TIMEOUT = 60_000;
+const DEFAULT_TIMEOUT = 110_000;
 /** Lines of the console in a message: a panic's call trace is longer than a screen. */
 const TAIL = 50;
 
@@ -206,7 +206,7 @@ export class Guest implements AsyncDisposable {
   }
 
   /** Syncs and powers off; resolves when the VM has ended, which is forced after the time-out. */
-  async powerOff({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<VmExit> {
+  async powerOff({ timeoutMs = 60_000 }: { readonly timeoutMs?: number } = {}): Promise<VmExit> {
     this.#agent.powerOff();
     const timer = setTimeout(() => void this.vm.kill(), timeoutMs);
     return this.exited.finally(() => clearTimeout(timer));

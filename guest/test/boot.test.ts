@@ -140,7 +140,7 @@ describe('a program in the guest', () => {
 
   test('that must not fail says what it wrote, and shows the kernel log', async () => {
     await guest.sh('echo a line of the kernel log > /dev/kmsg');
-    await guest.console.waitFor('a line of the kernel log', { timeoutMs: 10_000 });
+    await guest.console.waitFor('a line of the kernel log', { timeoutMs: 90_000 });
     await expect(guest.sh('echo out; echo err >&2; exit 7')).rejects.toMatchObject({
       code: 'ERR_GUEST_STATUS',
       message: expect.stringMatching(

@@ -57,7 +57,7 @@ describe('Shutdown', () => {
     const shutdown = makeShutdown({ deadlineMs: 1 });
     shutdown.onShutdown('wait for ever', () => new Promise(() => undefined));
     void shutdown.begin();
-    await vi.waitUntil(() => events.length === 2);
+    await vi.waitUntil(() => events.length === 2, { timeout: 90_000 });
     expect(events).toEqual([
       'error: shutdown was not done within 1 ms: it still had to wait for ever; ending at once',
       'kill SIGTERM',

@@ -65,7 +65,7 @@ test('a pipe gives the same dump as the bytes, is read to its end, and is left a
   expect(await ended).toBe(0);
   expect(getFlags(fd) & constants.O_NONBLOCK).toBe(0);
   // The duplicate that was watched is closed when the event loop comes to it.
-  await vi.waitUntil(() => holdersOf(fd).length === 1);
+  await vi.waitUntil(() => holdersOf(fd).length === 1, { timeout: 90_000 });
   close(fd);
 });
 

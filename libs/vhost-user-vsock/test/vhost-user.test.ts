@@ -145,7 +145,7 @@ describe('the VMM is hung up on, and it is said why, when', () => {
       expect(under.guest.frontEnd.receive()).toBeNull();
       expect(under.core.connections).toBe(0);
     }
-    await vi.waitUntil(() => openDescriptors() <= before);
+    await vi.waitUntil(() => openDescriptors() <= before, { timeout: 90_000 });
   });
 });
 
@@ -192,7 +192,7 @@ test('a VMM that hangs up leaves nothing behind, and another one may come', asyn
   expect(first.read(fd).end).toBe(true);
   first.hangUp(fd);
   // What is left is the core's own: its epoll, and the watch of it.
-  await vi.waitUntil(() => openDescriptors() <= before + 2);
+  await vi.waitUntil(() => openDescriptors() <= before + 2, { timeout: 90_000 });
   expect(readFileSync('/proc/self/maps', 'utf8')).not.toContain('vm-tools-guest-memory');
 });
 

@@ -57,7 +57,7 @@ async function usageNoMoreThan(nineS: NineS, limit: ReturnType<NineS['usage']>):
       expect(descriptors).toBeLessThanOrEqual(limit.descriptors);
       expect(threads).toBeLessThanOrEqual(limit.threads);
     },
-    { interval: 200, timeout: 30_000 },
+    { interval: 200, timeout: 90_000 },
   );
 }
 
@@ -110,7 +110,7 @@ describe('more clients than there are descriptors for', () => {
     for (const socket of sockets) socket.destroy();
     await nineS.logged('connection closed', sockets.length);
     // A thread gives its descriptors back a moment after its connection was said to be closed.
-    await vi.waitUntil(() => attach().catch(() => undefined), { timeout: 30_000 });
+    await vi.waitUntil(() => attach().catch(() => undefined), { timeout: 90_000 });
     expect(await nineS.terminate()).toMatchObject({ code: 0 });
   });
 });

@@ -156,7 +156,7 @@ describe('9s below a service manager', () => {
       return length < 0 ? undefined : buffer.toString('utf8', 0, length);
     };
     const nineS = bench.start(['--root', bench.root, bench.listen], { env: { NOTIFY_SOCKET: path } });
-    const ready = await vi.waitUntil(received, { timeout: 30_000 });
+    const ready = await vi.waitUntil(received, { timeout: 90_000 });
     expect(ready).toBe(`READY=1\nSTATUS=serving ${bench.root} on ${bench.listen}`);
     expect(await readHello()).toBe('hello, guest\n');
     expect(await nineS.terminate()).toMatchObject({ code: 0 });

@@ -277,7 +277,7 @@ describe('a 9s that is confined', () => {
       };
       const env = { NOTIFY_SOCKET: `@${name}` };
       const nineS = bench.start(['--root', bench.root, '--sandbox', 'require', bench.listen], { env });
-      const ready = await vi.waitUntil(received, { timeout: 30_000 });
+      const ready = await vi.waitUntil(received, { timeout: 90_000 });
       expect(ready).toBe(`READY=1\nSTATUS=serving ${bench.root} on ${bench.listen}`);
       expect(await nineS.terminate()).toMatchObject({ code: 0 });
       expect(received()).toBe('STOPPING=1');

@@ -108,6 +108,6 @@ it('9s has nothing to complain about, and holds no more than before', async () =
   expect(nineS.stderr).not.toMatch(/ (warn|error): /);
   // Threads take a moment to be gone.
   const isAtRest = () => JSON.stringify(nineS.usage()) === JSON.stringify(calls.usageAtRest);
-  await vi.waitUntil(isAtRest, { timeout: 20_000 }).catch(() => undefined);
+  await vi.waitUntil(isAtRest, { timeout: 90_000 }).catch(() => undefined);
   expect(nineS.usage()).toEqual(calls.usageAtRest);
 });

@@ -132,7 +132,7 @@ describe('mount', () => {
   it('that is busy cannot be unmounted, and can be lazily', async () => {
     const path = await mount('plain');
     const holder = await guest.spawn(['/bin/sh', '-c', 'exec 3<hello; echo open; cat'], { cwd: path });
-    await vi.waitUntil(() => holder.stdout.read() !== null);
+    await vi.waitUntil(() => holder.stdout.read() !== null, { timeout: 90_000 });
     await expect(guest.unmount(path)).rejects.toThrow(/busy/i);
     const closed = folders.plain.nineS.stderr.split('connection closed').length - 1;
     await guest.unmount(path, { lazy: true });
