@@ -9,6 +9,7 @@
 #include "call.h"
 #include "confine.h"
 #include "constants.h"
+#include "custody.h"
 #include "descriptor.h"
 #include "epoll.h"
 #include "identity.h"
@@ -47,7 +48,7 @@ const Entry calls[] = {
     DOES("openatStat", (int dir, str name, int flags, stat_t out), open_and_stat(dir, name, flags, out)),
     DOES("reopen", (int fd, int flags), reopen(fd, flags)),
     DOES("reopenIn", (int descriptors, int fd, int flags), reopen_in(descriptors, fd, flags)),
-    ONCE("close", (int fd), close(fd)),
+    DOES("close", (const Keeper& keeper, int fd), keeper.end(fd)),
     CALL("dup", (int fd), fcntl(fd, F_DUPFD_CLOEXEC, 0)),
     DOES("dup3", (int fd, int onto), replace_descriptor(fd, onto)),
     CALL("getFlags", (int fd), fcntl(fd, F_GETFL)),
@@ -60,6 +61,17 @@ const Entry calls[] = {
     CALL("setPipeSize", (int fd, int size), fcntl(fd, F_SETPIPE_SZ, size)),
     CALL("splice", (int from, int to, i64 length, u32 flags), splice(from, nullptr, to, nullptr, length, flags)),
     ONCE("umask", (u32 mask), umask(mask)),
+
+    // Descriptors in custody
+    DOES("keptSocket", (const Keeper& keeper, int domain, int type, int protocol),
+         keeper.keep(once([&] { return socket(domain, type | SOCK_CLOEXEC, protocol); }))),
+    DOES("keptSocketpair", (const Keeper& keeper, int domain, int type, all out),
+         keeper.keep_pair(out, pair(out, [=](int* fds) { return socketpair(domain, type | SOCK_CLOEXEC, 0, fds); }))),
+    DOES("keptAccept", (const Keeper& keeper, int fd, int flags),
+         keeper.keep(retry([&] { return accept4(fd, nullptr, nullptr, flags | SOCK_CLOEXEC); }))),
+    DOES("keptOpenat", (const Keeper& keeper, int dir, str name, int flags, u32 mode),
+         keeper.keep(retry([&] { return openat(dir, name, flags | O_CLOEXEC, mode); }))),
+    DOES("letGo", (const Keeper& keeper, int fd), keeper.let_go(fd)),
 
     // Files
     CALL("pread", (int fd, buf to, i64 position), pread(fd, to.data, to.size, position)),
@@ -120,6 +132,8 @@ const Entry calls[] = {
     DOES("sendmsg", (int fd, buf from, int flags, all descriptors, u32 count),
          send_descriptors(fd, from, flags, descriptors, count)),
     DOES("recvmsg", (int fd, buf to, int flags, all descriptors), receive_descriptors(fd, to, flags, descriptors)),
+    DOES("recvmmsg", (int fd, all to, u32 slot, u32 count, int flags, all out),
+         receive_messages(fd, to, slot, count, flags, out)),
     CALL("sendto", (int fd, buf from, int flags, all address),
          sendto(fd, from.data, from.size, flags | MSG_NOSIGNAL, sockaddr_of(address),
                 static_cast<socklen_t>(address.size))),
@@ -174,6 +188,7 @@ const Entry calls[] = {
     DOES("watchUpdate", (const Open& watch, int events), watch_update(watch, events)),
     DOES("watchRef", (const Open& watch, int on), watch_ref(watch, on)),
     DOES("watchFd", (const Open& watch), watch_fd(watch)),
+    DOES("watchTake", (const Keeper& keeper, const Open& watch), watch_take(keeper, watch)),
     DOES("watchClose", (const Open& watch), watch_close(watch)),
 };
 
@@ -191,6 +206,7 @@ bool export_numbers(napi_env env, napi_value exports, const char* name, const Ro
 }
 
 bool export_all(napi_env env, napi_value exports) {
+  if (!custody_open(env)) return false;
   for (const Entry& call : calls) {
     napi_value function;
     if (napi_create_function(env, call.name, NAPI_AUTO_LENGTH, call.invoke, nullptr, &function) != napi_ok ||

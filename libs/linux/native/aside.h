@@ -8,18 +8,21 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "call.h"
 #include "uv.h"
+#include "watch.h"
 
 namespace vm_linux {
 
 struct Sending {
   napi_env env;
   uv_thread_t thread;
-  int fd, done, flags;  // duplicates of the socket and of an eventfd
+  Watch* watch;         // of the eventfd by which the thread tells its end; its clean-up hook is its own
+  int fd, done, flags;  // duplicates of the socket and of the eventfd
   int64_t result;
   size_t size;
   uint8_t data[];
@@ -59,15 +62,16 @@ inline int aside_spawn(Sending* sending) {
   return error;
 }
 
-// asideStart(fd, data, start, length, flags, done) -> external, or a negative errno
+// asideStart(fd, data, start, length, flags, ended) -> external, or a negative errno
 inline napi_value aside_start(napi_env env, napi_callback_info info) {
   napi_value argv[6];
   size_t argc = 6;
-  int32_t fd, flags, done;
+  int32_t fd, flags;
+  napi_valuetype type;
   Buffer from;
   if (napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr) != napi_ok ||
       read_int32(env, argv[0], &fd) != 0 || read_int32(env, argv[4], &flags) != 0 ||
-      read_int32(env, argv[5], &done) != 0) {
+      napi_typeof(env, argv[5], &type) != napi_ok || type != napi_function) {
     return number(env, -EINVAL);
   }
   if (const int error = from.read(env, argv + 1)) return number(env, error);
@@ -78,12 +82,20 @@ inline napi_value aside_start(napi_env env, napi_callback_info info) {
   sending->size = from.size;
   if (from.size > 0) memcpy(sending->data, from.data, from.size);
   sending->fd = static_cast<int>(once([&] { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }));
-  sending->done = static_cast<int>(once([&] { return fcntl(done, F_DUPFD_CLOEXEC, 0); }));
+  sending->done = static_cast<int>(once([&] { return eventfd(0, EFD_CLOEXEC); }));
+  const int watched = static_cast<int>(once([&] { return fcntl(sending->done, F_DUPFD_CLOEXEC, 0); }));
   int error = sending->fd < 0 ? sending->fd : sending->done < 0 ? sending->done : 0;
+  if (error == 0) error = watch_new(env, watched, UV_READABLE, argv[5], &sending->watch);
+  else if (watched >= 0) close(watched);
+  if (error != 0) {
+    aside_free(sending);
+    return number(env, error);
+  }
   napi_value external = nullptr;
-  if (error == 0 && napi_create_external(env, sending, nullptr, nullptr, &external) != napi_ok) error = -ENOMEM;
+  if (napi_create_external(env, sending, nullptr, nullptr, &external) != napi_ok) error = -ENOMEM;
   if (error == 0) error = aside_spawn(sending);
   if (error != 0) {
+    watch_end(sending->watch);
     aside_free(sending);
     return number(env, error);
   }
@@ -110,6 +122,7 @@ inline int64_t aside_end(const Aside& aside) {
   Sending* sending = aside.sending;
   napi_remove_env_cleanup_hook(sending->env, aside_cleanup, sending);
   uv_thread_join(&sending->thread);
+  watch_end(sending->watch);
   const int64_t result = sending->result;
   aside_free(sending);
   return result;

@@ -70,7 +70,8 @@ inline constexpr Constant constants[] = {
     C(AF_UNSPEC), C(AF_UNIX), C(AF_INET), C(AF_INET6), C(AF_VSOCK), C(SOCK_STREAM), C(SOCK_DGRAM),
     C(SOCK_SEQPACKET), C(SOCK_NONBLOCK), C(SOCK_CLOEXEC),
     // recv(2), send(2)
-    C(MSG_DONTWAIT), C(MSG_PEEK), C(MSG_WAITALL), C(MSG_TRUNC), C(MSG_MORE), C(MSG_NOSIGNAL),
+    C(MSG_DONTWAIT), C(MSG_PEEK), C(MSG_WAITALL), C(MSG_WAITFORONE), C(MSG_TRUNC), C(MSG_CTRUNC), C(MSG_MORE),
+    C(MSG_NOSIGNAL),
     // shutdown(2)
     C(SHUT_RD), C(SHUT_WR), C(SHUT_RDWR),
     // socket(7), tcp(7), ipv6(7): options

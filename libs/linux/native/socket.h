@@ -136,6 +136,53 @@ inline int64_t receive_descriptors(int fd, const Buffer& to, int flags, const By
   return -EMSGSIZE;
 }
 
+constexpr uint32_t max_messages = 256;
+constexpr size_t message_words = 5;  // length, flags, pid, uid, gid
+
+union CredentialsMessage {
+  struct cmsghdr header;
+  char room[CMSG_SPACE(sizeof(struct ucred))];
+};
+
+// Several datagrams in one call, each into a slot of `to` of its own. What is known of each fills `message_words` of `out`;
+// without credentials the last three are -1. Descriptors that someone sends are closed.
+inline int64_t receive_messages(int fd, const Bytes& to, uint32_t slot, uint32_t count, int flags, const Bytes& out) {
+  if (count == 0 || count > max_messages) return -EINVAL;
+  if (slot == 0 || to.size / slot < count || out.size / sizeof(int32_t) / message_words < count) return -EFAULT;
+  struct mmsghdr messages[max_messages];
+  struct iovec parts[max_messages];
+  CredentialsMessage controls[max_messages];
+  memset(messages, 0, count * sizeof(messages[0]));
+  for (uint32_t i = 0; i < count; i++) {
+    parts[i] = {to.data + static_cast<size_t>(i) * slot, slot};
+    struct msghdr& header = messages[i].msg_hdr;
+    header.msg_iov = &parts[i];
+    header.msg_iovlen = 1;
+    header.msg_control = &controls[i];
+    header.msg_controllen = sizeof(controls[i]);
+  }
+  const int64_t received = retry([&] { return recvmmsg(fd, messages, count, flags | MSG_CMSG_CLOEXEC, nullptr); });
+  for (int64_t i = 0; i < received; i++) {
+    struct msghdr& header = messages[i].msg_hdr;
+    int32_t words[message_words] = {static_cast<int32_t>(messages[i].msg_len),
+                                    header.msg_flags & ~MSG_CMSG_CLOEXEC, -1, -1, -1};
+    for (struct cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
+      if (part->cmsg_level != SOL_SOCKET) continue;
+      if (part->cmsg_type == SCM_CREDENTIALS && part->cmsg_len == CMSG_LEN(sizeof(struct ucred))) {
+        memcpy(words + 2, CMSG_DATA(part), sizeof(struct ucred));
+      } else if (part->cmsg_type == SCM_RIGHTS) {
+        for (size_t at = CMSG_LEN(0); at + sizeof(int) <= part->cmsg_len; at += sizeof(int)) {
+          int descriptor;
+          memcpy(&descriptor, reinterpret_cast<char*>(part) + at, sizeof(int));
+          close(descriptor);
+        }
+      }
+    }
+    memcpy(out.data + i * sizeof(words), words, sizeof(words));
+  }
+  return received;
+}
+
 inline int64_t milliseconds() {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -2,9 +2,9 @@
 //
 // It watches a duplicate of the descriptor: libuv ends the process when one that it watches was closed.
 //
-// A Watch lives from watch_open until libuv has closed its handle. It is closed by watch_close or, whichever
-// comes first, by the clean-up hook of its environment (process exit, a worker that ends or is terminated).
-// JavaScript holds it as an external value and must not use it after watch_close: src/watch.ts sees to that.
+// A Watch lives from watch_new until libuv has closed its handle. It is closed by watch_end or, whichever comes
+// first, by the clean-up hook of its environment (process exit, a worker that ends or is terminated).
+// JavaScript holds it as an external value and must not use it after watch_close or watch_take: src/watch.ts sees to that.
 #pragma once
 
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "custody.h"
 #include "uv.h"
 
 namespace vm_linux {
@@ -31,10 +32,15 @@ inline void watch_closed(uv_handle_t* poll) {
   free(poll);
 }
 
-inline void watch_end(Watch* watch) {
-  if (uv_is_closing(watch->poll)) return;
+// Ends it but for its descriptor, which libuv has done with.
+inline void watch_stop(Watch* watch) {
   napi_delete_reference(watch->env, watch->callback);
   uv_close(watch->poll, watch_closed);
+}
+
+inline void watch_end(Watch* watch) {
+  if (uv_is_closing(watch->poll)) return;
+  watch_stop(watch);
   close(watch->fd);  // at once, for the file to end when its owner closes it
 }
 
@@ -65,45 +71,52 @@ inline int watch_start(uv_poll_t* poll, int events) {
   return events == 0 ? uv_poll_stop(poll) : uv_poll_start(poll, events, watch_seen);
 }
 
-// watch(fd, events, callback) -> external, or a negative errno
-inline napi_value watch_open(napi_env env, napi_callback_info info) {
-  napi_value argv[3];
-  size_t argc = 3;
-  int32_t fd, events;
-  uv_loop_t* loop;
-  napi_valuetype type;
-  if (napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr) != napi_ok ||
-      read_int32(env, argv[0], &fd) != 0 || read_int32(env, argv[1], &events) != 0 ||
-      napi_typeof(env, argv[2], &type) != napi_ok || type != napi_function ||
-      napi_get_uv_event_loop(env, &loop) != napi_ok) {
-    return number(env, -EINVAL);
-  }
+// Watches `own` itself, which is the watch's from now on, also when it fails.
+inline int watch_new(napi_env env, int own, int events, napi_value callback, Watch** out) {
+  uv_loop_t* loop = nullptr;
   auto* watch = static_cast<Watch*>(calloc(1, sizeof(Watch)));
   auto* poll = static_cast<uv_poll_t*>(calloc(1, uv_handle_size(UV_POLL)));
-  const int own = static_cast<int>(once([&] { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }));
-  const bool memory = watch != nullptr && poll != nullptr;
-  const int error = !memory ? -ENOMEM : own < 0 ? own : uv_poll_init(loop, poll, own);
+  const bool memory = watch != nullptr && poll != nullptr && napi_get_uv_event_loop(env, &loop) == napi_ok;
+  const int error = own < 0 ? own : !memory ? -ENOMEM : uv_poll_init(loop, poll, own);
   if (error != 0) {
     if (own >= 0) close(own);
     free(watch);
     free(poll);
-    return number(env, error);
+    return error;
   }
   watch->env = env;
   watch->poll = poll;
   watch->fd = own;
   uv_handle_set_data(poll, watch);
-  napi_value external = nullptr;
-  if (napi_create_reference(env, argv[2], 1, &watch->callback) != napi_ok ||
-      napi_add_async_cleanup_hook(env, watch_cleanup, watch, &watch->hook) != napi_ok ||
-      napi_create_external(env, watch, nullptr, nullptr, &external) != napi_ok) {
+  if (napi_create_reference(env, callback, 1, &watch->callback) != napi_ok ||
+      napi_add_async_cleanup_hook(env, watch_cleanup, watch, &watch->hook) != napi_ok) {
     watch_end(watch);
-    return number(env, -ENOMEM);
+    return -ENOMEM;
   }
   const int started = watch_start(poll, events);
-  if (started == 0) return external;
+  if (started != 0) watch_end(watch);
+  *out = watch;
+  return started;
+}
+
+// watch(fd, events, callback) -> external, or a negative errno
+inline napi_value watch_open(napi_env env, napi_callback_info info) {
+  napi_value argv[3];
+  size_t argc = 3;
+  int32_t fd, events;
+  napi_valuetype type;
+  if (napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr) != napi_ok ||
+      read_int32(env, argv[0], &fd) != 0 || read_int32(env, argv[1], &events) != 0 ||
+      napi_typeof(env, argv[2], &type) != napi_ok || type != napi_function) {
+    return number(env, -EINVAL);
+  }
+  const int own = static_cast<int>(once([&] { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }));
+  Watch* watch;
+  if (const int error = watch_new(env, own, events, argv[2], &watch)) return number(env, error);
+  napi_value external = nullptr;
+  if (napi_create_external(env, watch, nullptr, nullptr, &external) == napi_ok) return external;
   watch_end(watch);
-  return number(env, started);
+  return number(env, -ENOMEM);
 }
 
 // What the other calls of a watch take first.
@@ -132,6 +145,12 @@ inline int64_t watch_fd(const Open& open) { return open.watch->fd; }
 inline int64_t watch_close(const Open& open) {
   watch_end(open.watch);
   return 0;
+}
+
+// The descriptor, in custody; the watch is at its end.
+inline int64_t watch_take(const Keeper& keeper, const Open& open) {
+  watch_stop(open.watch);
+  return keeper.keep(open.watch->fd);
 }
 
 }  // namespace vm_linux

@@ -1,7 +1,5 @@
 import { hot } from './addon.ts';
-import { close, eventfd } from './descriptor.ts';
 import { SystemError } from './error.ts';
-import { watch } from './watch.ts';
 
 declare const nativeSending: unique symbol;
 type NativeSending = { readonly [nativeSending]: never };
@@ -14,7 +12,7 @@ const asideStart =
       start: number,
       length: number,
       flags: number,
-      done: number,
+      ended: () => void,
     ) => NativeSending | number
   >('asideStart');
 const asideEnd = hot<(sending: NativeSending) => number>('asideEnd');
@@ -34,21 +32,8 @@ export function sendAside(
   length: number,
   flags: number,
 ): Promise<number> {
-  const told = Promise.withResolvers<void>();
-  const done = eventfd(0);
-  try {
-    // Both have duplicates of it, which are closed even when this thread is terminated.
-    const watching = watch(done, { readable: true }, () => told.resolve());
-    const sending = asideStart(fd, buffer, start, length, flags, done);
-    if (typeof sending === 'number') {
-      watching.close();
-      throw new SystemError(sending, 'send');
-    }
-    return told.promise.then(() => {
-      watching.close();
-      return asideEnd(sending);
-    });
-  } finally {
-    close(done);
-  }
+  const ended = Promise.withResolvers<void>();
+  const sending = asideStart(fd, buffer, start, length, flags, ended.resolve);
+  if (typeof sending === 'number') throw new SystemError(sending, 'send');
+  return ended.promise.then(() => asideEnd(sending));
 }

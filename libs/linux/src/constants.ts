@@ -94,6 +94,8 @@ const names = [
   'MSG_PEEK',
   'MSG_WAITALL',
   'MSG_TRUNC',
+  'MSG_CTRUNC',
+  'MSG_WAITFORONE',
   'MSG_MORE',
   'MSG_NOSIGNAL',
   // shutdown(2)

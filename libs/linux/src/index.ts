@@ -1,6 +1,7 @@
 export { decodeAddress, encodeAddress, type SocketAddress } from './address.ts';
 export { sendAside } from './aside.ts';
 export { type ConstantName, constants } from './constants.ts';
+export { keptAccept, keptOpen, keptSocket, keptSocketpair, letGo } from './custody.ts';
 export {
   close,
   dup,
@@ -76,12 +77,15 @@ export {
   getsockopt,
   getsockoptBytes,
   listen,
+  MESSAGE_WORDS,
+  Message,
   type PeerCredentials,
   peerCredentials,
   poll,
   type Ranges,
   recv,
   recvfrom,
+  recvmmsg,
   recvmsg,
   recvv,
   send,

@@ -82,6 +82,37 @@ export const recvmsg =
     ) => number
   >('recvmsg');
 
+/** What {@link recvmmsg} tells of each message: indices of its {@link MESSAGE_WORDS} numbers. */
+export const Message = {
+  /** In bytes; with `MSG_TRUNC` among the flags of the call that of the whole message, even if it was longer than its slot. */
+  length: 0,
+  /** `MSG_TRUNC`: it was longer than its slot; `MSG_CTRUNC`: it had more with it than credentials. */
+  flags: 1,
+  /** Of the sender, from `SCM_CREDENTIALS` (the socket has `SO_PASSCRED`), else -1. */
+  pid: 2,
+  uid: 3,
+  gid: 4,
+} as const;
+
+/** How many numbers {@link recvmmsg} writes for each message. */
+export const MESSAGE_WORDS = 5;
+
+/**
+ * recvmmsg(2): several datagrams at once, the one of number `i` into `buffer` from `i * slot`. Descriptors that a sender passes are closed.
+ *
+ * Slots at distances of a large power of two share few lines of the processor's cache: a slot is better a little longer.
+ * @param slot bytes for each message
+ * @param count how many messages at most, up to 256; more is -EINVAL
+ * @param flags `MSG_*`; `MSG_WAITFORONE` waits for the first message alone
+ * @param info at least `count * MESSAGE_WORDS` numbers, see {@link Message}
+ * @returns how many messages came, or a negative errno (-EAGAIN: none yet, on a non-blocking socket; -EFAULT: `buffer` or
+ *   `info` has no room for `count`)
+ */
+export const recvmmsg =
+  hot<
+    (fd: number, buffer: Uint8Array, slot: number, count: number, flags: number, info: Int32Array) => number
+  >('recvmmsg');
+
 /**
  * accept4(2), close-on-exec.
  * @param flags 0 or `SOCK_NONBLOCK`

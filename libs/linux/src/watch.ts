@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { hot } from './addon.ts';
+import { Errno } from './errno.ts';
 import { check, SystemError } from './error.ts';
 
 /** What to wait for. */
@@ -29,6 +30,7 @@ const watchOpen =
 const watchUpdate = hot<(watch: NativeWatch, events: number) => number>('watchUpdate');
 const watchRef = hot<(watch: NativeWatch, on: number) => number>('watchRef');
 const watchFd = hot<(watch: NativeWatch) => number>('watchFd');
+const watchTake = hot<(watch: NativeWatch) => number>('watchTake');
 const watchClose = hot<(watch: NativeWatch) => number>('watchClose');
 
 /**
@@ -84,6 +86,17 @@ export class Watch implements Disposable {
    */
   get fd(): number {
     return this.#native === undefined ? -1 : watchFd(this.#native);
+  }
+
+  /**
+   * Ends the watch and hands out the duplicate, the caller's from now on: kept as `keptSocket` says, until it is closed or let go.
+   * @throws SystemError EBADF: the watch was closed
+   */
+  take(): number {
+    if (this.#native === undefined) throw new SystemError(-Errno.EBADF, 'watch');
+    const native = this.#native;
+    this.#native = undefined;
+    return check(watchTake(native), 'fstat');
   }
 
   /** Ends the watch: the callback is not called any more. Once is enough, twice does no harm. */

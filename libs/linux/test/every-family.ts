@@ -22,6 +22,7 @@ const ranges = Uint32Array.of(0, 10, 20, 10);
 const path = `/proc/self/fd/${fd}`;
 const one = new Uint8Array(BigUint64Array.of(1n).buffer);
 const events = new Uint32Array(8);
+const info = new Int32Array(8 * linux.MESSAGE_WORDS);
 const descriptors = new Int32Array(4);
 const own = linux.open('/proc/self/fd', c.O_PATH);
 const groups = Uint32Array.from(process.getgroups?.() ?? []);
@@ -119,6 +120,14 @@ const families: Record<string, () => unknown> = {
     linux.accept(a, 0);
     for (const end of linux.socketpair(c.AF_UNIX, c.SOCK_DGRAM)) linux.close(end);
   },
+  custody: () => {
+    for (let i = 0; i < 3; i++) {
+      for (const end of linux.keptSocketpair(c.AF_UNIX, c.SOCK_STREAM)) linux.close(end);
+      linux.close(linux.letGo(linux.keptSocket(c.AF_UNIX, c.SOCK_STREAM)));
+      linux.close(linux.keptOpen(directory, c.O_RDONLY));
+      linux.keptAccept(a, 0);
+    }
+  },
   descriptorPassing: () => {
     const [from, to] = linux.socketpair(c.AF_UNIX, c.SOCK_STREAM);
     for (let i = 0; i < 3; i++) {
@@ -128,6 +137,14 @@ const families: Record<string, () => unknown> = {
       linux.sendv(from, buffer, Float64Array.of(0, 10), 1, 0);
       linux.recvv(to, buffer, ranges, 1, 0);
     }
+    linux.close(from);
+    linux.close(to);
+  },
+  datagrams: () => {
+    const [from, to] = linux.socketpair(c.AF_UNIX, c.SOCK_DGRAM);
+    linux.setsockopt(to, c.SOL_SOCKET, c.SO_PASSCRED, 1);
+    for (let i = 0; i < 3; i++) linux.sendmsg(from, buffer, 0, 10, 0, Int32Array.of(fd, dir), 2);
+    linux.recvmmsg(to, buffer, 5, 8, c.MSG_DONTWAIT | c.MSG_TRUNC, info);
     linux.close(from);
     linux.close(to);
   },

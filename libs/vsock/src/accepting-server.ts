@@ -42,7 +42,10 @@ export class AcceptingServer extends Server {
       // In a worker of node:cluster a descriptor that is listened on goes to the primary.
       if (style === 'polled' || cluster.isWorker) this.#acceptNatively(at);
       else if (at.isVsock) this.#takePlace(at, backlog);
-      else super.listen({ fd: at.fd }, backlog);
+      else {
+        super.listen({ fd: at.fd }, backlog);
+        linux.letGo(at.fd);
+      }
     } catch (error) {
       linux.close(at.fd);
       at.removeFile();
@@ -98,9 +101,10 @@ export class AcceptingServer extends Server {
 
   /** As `adopt` does with a connection: libuv gets a Unix socket to listen on, and AF_VSOCK takes its place. */
   #takePlace(at: Listening, backlog: number): void {
-    const place = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+    const place = linux.keptSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
     linux.bind(place, { family: 'unix-abstract', name: `vm-tools-${randomUUID()}` });
     super.listen({ fd: place }, backlog);
+    linux.letGo(place);
     // If not, it has closed the number, and tells why by an event.
     if (!this.listening) {
       linux.close(at.fd);

@@ -9,7 +9,7 @@ const PAUSE_MS = 100;
 
 /** What is asked of an acceptor's owner. */
 export interface AcceptorEvents {
-  /** A connected, non-blocking, close-on-exec socket: the callee's from now on. */
+  /** A connected, non-blocking, close-on-exec socket, kept (`keptSocket`): the callee's from now on. */
   onConnection(fd: number): void;
   /** No descriptor or memory is left for the next one, who waits. Told once until it works again. */
   onShortage(error: linux.SystemError): void;
@@ -49,7 +49,7 @@ export class Acceptor implements Disposable {
 
   #accept(): void {
     for (let count = 0; count < BATCH && this.#watch.fd >= 0; count++) {
-      const fd = linux.accept(this.#watch.fd, SOCK_NONBLOCK);
+      const fd = linux.keptAccept(this.#watch.fd, SOCK_NONBLOCK);
       if (fd >= 0) {
         this.#isShort = false;
         this.#events.onConnection(fd);

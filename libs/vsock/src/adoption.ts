@@ -47,7 +47,9 @@ export function adopt(fd: number, options: AdoptOptions = {}): Socket {
   try {
     linux.setNonblocking(fd, true);
     if (linux.getsockopt(fd, SOL_SOCKET, SO_DOMAIN) !== AF_VSOCK) {
-      return new Socket({ fd, readable: true, writable: true, allowHalfOpen, onread });
+      const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen, onread });
+      linux.letGo(fd);
+      return socket;
     }
     if (known === 'libuv') return takePlace(fd, options);
   } catch (error) {
@@ -68,7 +70,7 @@ export function descriptorOf(socket: Socket): number | undefined {
  * turns and first waits for it, `fd` is put under that number (and its own number closed).
  */
 function takePlace(fd: number, { allowHalfOpen = false, onread }: AdoptOptions): Socket {
-  const place = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+  const place = linux.keptSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
   let socket: Socket;
   try {
     socket = new Socket({ fd: place, readable: true, writable: true, allowHalfOpen, onread });
@@ -76,6 +78,7 @@ function takePlace(fd: number, { allowHalfOpen = false, onread }: AdoptOptions):
     linux.close(place);
     throw error;
   }
+  linux.letGo(place);
   const moved = linux.dup3(fd, place);
   if (moved < 0) {
     socket.destroy();
@@ -87,7 +90,7 @@ function takePlace(fd: number, { allowHalfOpen = false, onread }: AdoptOptions):
 
 /** Whether a socket that took another's place reads and writes. */
 async function tryAdoption(): Promise<boolean> {
-  const [near, far] = linux.socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+  const [near, far] = linux.keptSocketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
   let socket: Socket | undefined;
   let timer: NodeJS.Timeout | undefined;
   try {

@@ -65,7 +65,7 @@ export async function connectDescriptor(
   };
   let fd = -1;
   try {
-    fd = linux.socket(AF_VSOCK, type | SOCK_NONBLOCK);
+    fd = linux.keptSocket(AF_VSOCK, type | SOCK_NONBLOCK);
     if (bufferSize !== undefined) setBufferSize(fd, bufferSize);
     setConnectTimeout(fd, timeoutMs > 0 ? timeoutMs + KERNEL_SLACK_MS : FOR_EVER_MS);
     if (!isUnderWay(fd, { family: 'vsock', cid, port })) return fd;

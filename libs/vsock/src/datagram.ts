@@ -31,7 +31,7 @@ export function openDatagramSocket(options: DatagramOptions = {}): DatagramSocke
   const address: VsockAddress = { kind: 'vsock', cid, port };
   let fd = -1;
   try {
-    fd = linux.socket(AF_VSOCK, SOCK_DGRAM | SOCK_NONBLOCK);
+    fd = linux.keptSocket(AF_VSOCK, SOCK_DGRAM | SOCK_NONBLOCK);
     linux.bind(fd, { family: 'vsock', cid, port });
     return new DatagramSocket(fd);
   } catch (error) {

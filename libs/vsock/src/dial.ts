@@ -81,7 +81,7 @@ async function dialUnix(address: UnixAddress | UnixAbstractAddress, options: Dia
   const { signal, timeoutMs = CONNECT_TIMEOUT_MS } = options;
   let fd = -1;
   try {
-    fd = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+    fd = linux.keptSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
     const { kind, ...name } = address;
     const patience = { signal, deadline: deadlineAfter(timeoutMs), late: () => late(address, timeoutMs) };
     await connectUnix(fd, { family: kind, ...name } as linux.SocketAddress, patience);

@@ -76,7 +76,7 @@ export function vsockFeatures(): Features {
 function canBind(type: number, cid: number): boolean {
   let fd = -1;
   try {
-    fd = linux.socket(AF_VSOCK, type);
+    fd = linux.keptSocket(AF_VSOCK, type);
     linux.bind(fd, { family: 'vsock', cid, port: VSOCK_PORT_ANY });
     return true;
   } catch (error) {

@@ -60,7 +60,7 @@ export async function connectThrough({ allowHalfOpen, onread, ...options }: Dest
   let fd = -1;
   try {
     if (!allowAnyUser) requirePrivateSocket(path, address, 'connect to');
-    fd = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+    fd = linux.keptSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
     await connectUnix(fd, { family: 'unix', path }, patience);
     const request = Buffer.from(`CONNECT ${port}\n`);
     // A fresh socket has room for it.

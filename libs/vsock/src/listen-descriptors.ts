@@ -90,7 +90,7 @@ export class DescriptorListener implements Disposable {
   #admit(fd: number, listening: Listening): void {
     const peer = listening.identify(fd);
     if (peer !== undefined && this.#admits(peer)) {
-      this.#options.onConnection(fd, peer);
+      this.#options.onConnection(linux.letGo(fd), peer);
       return;
     }
     linux.close(fd);

@@ -12,7 +12,7 @@ export async function openTcp(address: TcpAddress, options: SocketOptions): Prom
   // Of a literal address this is the address itself.
   const { address: host, family } = await lookup(address.host);
   refuseInsecure(address, { ...address, host }, options);
-  const fd = linux.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+  const fd = linux.keptSocket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
   try {
     linux.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     // Connections inherit it: small replies must not wait for the acknowledgement of earlier ones.

@@ -11,7 +11,7 @@ const UNCHANGED = 0xffffffff;
 
 /** `unix-abstract:NAME`; the name is free as soon as its last descriptor is closed. */
 export function openUnixName(address: UnixAbstractAddress, { backlog = BACKLOG }: SocketOptions): Listening {
-  const fd = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+  const fd = linux.keptSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
   try {
     linux.bind(fd, { family: 'unix-abstract', name: address.name });
     linux.listen(fd, backlog);
@@ -27,7 +27,7 @@ export function openUnixPath(address: UnixAddress, options: SocketOptions): Prom
   // Between our bind and our listen the socket looks as if nobody listened: another one that starts must not see it.
   return withPathLock(address, () => {
     removeStale(address);
-    const fd = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+    const fd = linux.keptSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
     let file: Stats | undefined;
     const removeFile = () => {
       if (file) unlinkIfSame(address.path, file);
@@ -35,7 +35,7 @@ export function openUnixPath(address: UnixAddress, options: SocketOptions): Prom
     try {
       bindWithMode(fd, address.path, options.gid === undefined ? (options.mode ?? 0o600) : 0o600);
       // By descriptor: in a directory that others may write to, the path could lead to another file by now.
-      const pinned = linux.open(address.path, O_PATH | O_NOFOLLOW);
+      const pinned = linux.keptOpen(address.path, O_PATH | O_NOFOLLOW);
       try {
         file = identify(address, pinned);
         if (options.gid !== undefined) giveToGroup(pinned, options.gid, options.mode ?? 0o660);
@@ -85,7 +85,7 @@ function removeStale(address: UnixAddress): void {
     const problem = 'something else than a socket is there';
     throw new VsockError({ code: 'ERR_NOT_A_SOCKET', operation: 'listen on', address, problem });
   }
-  const fd = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
+  const fd = linux.keptSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK);
   try {
     linux.connect(fd, { family: 'unix', path });
   } catch (error) {

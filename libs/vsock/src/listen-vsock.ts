@@ -15,7 +15,7 @@ export function openVsock(
 ): Listening {
   let fd = -1;
   try {
-    fd = linux.socket(AF_VSOCK, type | SOCK_NONBLOCK);
+    fd = linux.keptSocket(AF_VSOCK, type | SOCK_NONBLOCK);
     // Connections that are accepted have it from here.
     if (bufferSize !== undefined) setBufferSize(fd, bufferSize);
     linux.bind(fd, { family: 'vsock', cid: address.cid, port: address.port });

@@ -1,3 +1,4 @@
+import { letGo } from '@vm-tools/linux';
 import type { Address } from './address.ts';
 import type { SocketOptions } from './listen-options.ts';
 import type { Listening } from './listening.ts';
@@ -16,6 +17,13 @@ import { explained } from './vsock-error.ts';
  *   ERR_UNFIT_DESCRIPTOR, ERR_INSECURE_ADDRESS, ERR_VSOCK_UNAVAILABLE
  */
 export async function openListening(address: Address, options: SocketOptions = {}): Promise<Listening> {
+  const listening = await openKeptListening(address, options);
+  letGo(listening.fd);
+  return listening;
+}
+
+/** {@link openListening} with a descriptor that is kept (`keptSocket`), for whoever accepts on it in this thread. */
+export async function openKeptListening(address: Address, options: SocketOptions): Promise<Listening> {
   try {
     switch (address.kind) {
       case 'vsock': {

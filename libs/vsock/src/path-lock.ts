@@ -15,7 +15,7 @@ const ATTEMPTS = 200;
 export async function withPathLock<T>(address: UnixAddress, work: () => T): Promise<T> {
   const path = `${address.path}.lock`;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const fd = linux.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    const fd = linux.keptOpen(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
     try {
       // Who held the lock may have removed the file between our open and our lock: then it guards nothing.
       if (linux.ofdSetLock(fd, F_WRLCK, 0, 0) === 0 && isAt(path, fd)) {

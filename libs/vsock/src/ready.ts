@@ -1,4 +1,4 @@
-import { close, dup, type Watch, type WatchInterest, watch } from '@vm-tools/linux';
+import { close, type Watch, type WatchInterest, watch } from '@vm-tools/linux';
 
 /** How long a wait may last. */
 export interface Patience {
@@ -13,7 +13,7 @@ export interface Patience {
 /**
  * Resolves when a descriptor is ready, or in error: the next call on it tells.
  * @param fd taken: closed when it rejects, and with the thread when that ends meanwhile
- * @returns a descriptor for the same socket, in its place
+ * @returns a descriptor for the same socket, in its place; kept (`keptSocket`)
  */
 export function ready(
   fd: number,
@@ -38,7 +38,7 @@ export function ready(
       }
     };
     const aborted = () => end(() => reject(signal?.reason as Error));
-    const watching = take(fd, interest, () => end(() => resolve(dup(watching.fd))));
+    const watching = take(fd, interest, () => end(() => resolve(watching.take())));
     signal?.addEventListener('abort', aborted, { once: true });
     if (deadline !== undefined) {
       timer = setTimeout(() => end(() => reject(late())), Math.max(0, deadline - performance.now()));

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { type Address, Cid, type VsockAddress } from './address.ts';
 import type { SocketOptions } from './listen-options.ts';
 import type { Listening } from './listening.ts';
-import { openListening } from './open-listening.ts';
+import { openKeptListening } from './open-listening.ts';
 import type { AcceptCids } from './peer.ts';
 import { runtimeDirectory, vmDirectories } from './vm-directory.ts';
 import { VmListeners } from './vm-listeners.ts';
@@ -47,7 +47,7 @@ export async function openSources(
   const isForAnyVm = address.kind === 'vsock' && address.cid === Cid.any;
   const { via = 'auto' } = options;
   if (!isForAnyVm || via === 'kernel') {
-    const listening = await openListening(address, options);
+    const listening = await openKeptListening(address, options);
     events.onOpen(listening, undefined);
     return { address: listening.address, vms: undefined };
   }
@@ -75,7 +75,7 @@ async function kernelSocket(
   options: ListenOptions,
 ): Promise<Listening | undefined> {
   try {
-    return await openListening(address, options);
+    return await openKeptListening(address, options);
   } catch (error) {
     if (isOptional && error instanceof VsockError && error.code === 'ERR_VSOCK_UNAVAILABLE') return undefined;
     throw error;

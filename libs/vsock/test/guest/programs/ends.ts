@@ -66,7 +66,14 @@ export async function received(socket: Socket): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** Waits until something is so. */
+/** How long the states wait that must come; a check that hangs is ended later. */
+const PATIENCE_MS = 200_000;
+
+/** Waits until something is so; rejects with what is not, when it does not come. */
 export async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const end = performance.now() + PATIENCE_MS;
+  while (!isSo()) {
+    if (performance.now() > end) throw new Error(`not so within ${PATIENCE_MS} ms: ${isSo}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
