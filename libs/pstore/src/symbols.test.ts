@@ -24,6 +24,25 @@ describe('symbols', () => {
     expect(symbols.describe(address)).toBe(text);
   });
 
+  it('are looked for in the kernel and in its modules, and nowhere else', () => {
+    const image = `0000000000001000 A absolute\nffffffff81000000 T _stext\nffffffff81000300 B _end\n`;
+    const whole = SymbolTable.parse(MAP + image, { offset: 0x1000n });
+    const described = [
+      0x2000n,
+      0xffffffff81001100n,
+      0xffffffff810012ffn,
+      0xffffffff81001300n,
+      0xffffffffc0001001n,
+    ];
+    expect(described.map((address) => whole.describe(address))).toEqual([
+      undefined,
+      '__real_one+0x0/0x100',
+      'static_one+0xff/0x100',
+      undefined,
+      'in_module+0x1/0x40 [ext4]',
+    ]);
+  });
+
   it('of a System.map move with the kernel', () => {
     const moved = SymbolTable.parse(MAP, { offset: 0x1e00000n });
     expect(moved.describe(0xffffffff82e00210n)).toBe('static_one+0x10/0x3efffe00');

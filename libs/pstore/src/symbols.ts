@@ -27,10 +27,15 @@ export interface SymbolOptions {
 export class SymbolTable {
   readonly #rows: readonly Row[];
   readonly #offset: bigint;
+  /** The kernel itself, from _stext to _end: nowhere else the kernel looks for its own names (is_ksym_addr() in kernel/kallsyms.c). */
+  readonly #image: readonly [start: bigint, end: bigint] | undefined;
 
   private constructor(rows: readonly Row[], offset: bigint) {
     this.#rows = rows;
     this.#offset = offset;
+    const addressOf = (wanted: string) => rows.find(({ name }) => name === wanted)?.address;
+    const [start, end] = [addressOf('_stext'), addressOf('_end')];
+    this.#image = start === undefined || end === undefined ? undefined : [start, end];
   }
 
   /**
@@ -70,7 +75,7 @@ export class SymbolTable {
     return new SymbolTable(rows, offset);
   }
 
-  /** What an address lies in; undefined below all symbols. */
+  /** What an address lies in; undefined outside of the kernel and its modules. */
   resolve(address: bigint): KernelSymbol | undefined {
     const wanted = address - this.#offset;
     let [low, high] = [0, this.#rows.length];
@@ -80,12 +85,16 @@ export class SymbolTable {
       else high = middle;
     }
     let row = this.#rows[low - 1];
-    if (!row) return undefined;
+    if (!row || (row.module === undefined && !this.#isInImage(wanted))) return undefined;
     const size = (this.#rows[low]?.address ?? row.address) - row.address;
     // Of several names the first one, as it was sorted.
     for (let index = low - 2; this.#rows[index]?.address === row.address; index--)
       row = this.#rows[index] as Row;
     return { name: row.name, offset: wanted - row.address, size, module: row.module };
+  }
+
+  #isInImage(address: bigint): boolean {
+    return !this.#image || (address >= this.#image[0] && address < this.#image[1]);
   }
 
   /** As the kernel writes it: `panic+0x12/0x340 [module]`. */
