@@ -26,5 +26,11 @@ export const debian = {
     'libc6-dev-armhf-cross',
     'gcc-riscv64-linux-gnu',
     'libc6-dev-riscv64-cross',
+    // Build the kernel of guest/kernel; and the firmware by which it boots.
+    'flex',
+    'bison',
+    'bc',
+    'libelf-dev',
+    'ovmf',
   ],
 };

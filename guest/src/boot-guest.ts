@@ -5,9 +5,12 @@ import { close } from '@vm-tools/linux';
 import { VsockDevice } from '@vm-tools/vhost-user-vsock';
 import { type StartOptions, startVm, type VmOptions } from '@vm-tools/vmm';
 import { AGENT_PORT } from './agent-client.ts';
+import { type BuiltKernel, builtKernel } from './built-kernel.ts';
+import { firmwareArguments } from './firmware.ts';
 import { Guest } from './guest.ts';
 import { filesArchive, type GuestFiles, initramfs, repositoryNode, rootDisk } from './image.ts';
-import { guestKernel } from './kernel.ts';
+import { type GuestKernel, guestKernel } from './kernel.ts';
+import { builtinParameters } from './module-index.ts';
 import { nativeProgram } from './native.ts';
 import { shareAddresses } from './p9-mount.ts';
 import { runProgram, type ToolOptions } from './tool.ts';
@@ -22,6 +25,8 @@ export interface GuestContents {
   readonly modules?: readonly string[];
   /** Of QEMU; default `microvm`. */
   readonly machine?: 'microvm' | 'q35';
+  /** Debian's, which is the default, or that of guest/kernel, which keeps more in persistent RAM and takes minutes to build. */
+  readonly kernel?: 'debian' | 'built';
 }
 
 export interface GuestOptions extends GuestContents {
@@ -38,6 +43,8 @@ export interface GuestOptions extends GuestContents {
   readonly cmdline?: string;
   /** Further options of the VM; disks come after the root disk. With a `vsock` of its own there are no `p9` and no `guest.vsock`. */
   readonly vm?: Omit<Partial<VmOptions & StartOptions>, 'kernel' | 'initrd' | 'cmdline' | 'signal'>;
+  /** Boots by EFI, on a q35, with its variables in this file, which is made when it is not there. The built kernel alone can. */
+  readonly efiVariables?: string;
   /** Ends the guest, whenever it fires. */
   readonly signal?: AbortSignal;
   /** Milliseconds that the boot may take, without building; default 120,000. */
@@ -47,6 +54,10 @@ export interface GuestOptions extends GuestContents {
 /** What a guest boots from. */
 export interface PreparedGuest {
   readonly kernel: string;
+  /** The same for firmware; undefined for Debian's. */
+  readonly bzImage: string | undefined;
+  /** Words that have to be on the kernel's command line. */
+  readonly cmdline: readonly string[];
   readonly initrd: string;
   /** Undefined when the initramfs is all there is. */
   readonly rootDisk: string | undefined;
@@ -68,15 +79,18 @@ const cmdline = [
 
 /** Downloads and builds what a guest with these contents needs and has not got. */
 export async function prepareGuest(
-  { packages = [], node = false, modules = [], machine = 'microvm' }: GuestContents = {},
+  { packages = [], node = false, modules = [], machine = 'microvm', kernel: which }: GuestContents = {},
   options: ToolOptions = {},
 ): Promise<PreparedGuest> {
   const nodeBinary = node === true ? repositoryNode() : node || undefined;
   const hasDisk = packages.length > 0 || nodeBinary !== undefined;
-  const kernel = await guestKernel(options);
+  const kernel: GuestKernel & Partial<BuiltKernel> =
+    which === 'built' ? await builtKernel(options) : await guestKernel(options);
   const loaded = [...modulesFor[machine], ...modulesFor.any, ...(hasDisk ? modulesFor.disk : []), ...modules];
   return {
     kernel: kernel.vmlinux,
+    bzImage: kernel.bzImage,
+    cmdline: builtinParameters(modules, kernel.modules),
     initrd: await initramfs(kernel, loaded, options),
     rootDisk: hasDisk ? await rootDisk({ packages, node: nodeBinary }, options) : undefined,
   };
@@ -87,13 +101,18 @@ export async function prepareGuest(
  * Rejects with ToolError (what is absent and how to install it), GuestError or the signal's reason; nothing is left then.
  */
 export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
-  const { files = {}, p9 = {}, cid = 3, signal, timeoutMs = 120_000, vm: more = {} } = options;
+  const { files = {}, p9 = {}, cid = 3, signal, timeoutMs = 120_000, vm: more = {}, efiVariables } = options;
   const prepared = await prepareGuest(options, { signal });
   const root = prepared.rootDisk === undefined ? [] : [{ path: prepared.rootDisk, snapshot: true }];
+  const firmware = efiVariables === undefined ? [] : await firmwareArguments(efiVariables);
+  const kernel = efiVariables === undefined ? prepared.kernel : prepared.bzImage;
+  if (kernel === undefined)
+    throw new RangeError("efiVariables: it is with kernel 'built' that guests boot by EFI");
   const words = [
     ...cmdline,
     `tsc_early_khz=${await tscFrequency({ signal })}`,
     ...(root.length > 0 ? ['vmtools.root=/dev/vda'] : []),
+    ...prepared.cmdline,
     options.cmdline ?? '',
   ];
   await using initrd = await withFiles(prepared.initrd, files);
@@ -105,7 +124,7 @@ export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
     const vm = await startVm({
       ...more,
       ...(vsock === undefined ? {} : { vsock: { fd: vsock } }),
-      kernel: prepared.kernel,
+      kernel,
       initrd: initrd.path,
       cmdline: words.join(' ').trim(),
       machine: options.machine ?? 'microvm',
@@ -113,6 +132,7 @@ export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
       cpus: options.cpus ?? 1,
       disks: [...root, ...(more.disks ?? [])],
       ports: [{ name: AGENT_PORT }, ...(more.ports ?? [])],
+      extraArgs: [...firmware, ...(more.extraArgs ?? [])],
       ...(signal ? { signal } : {}),
     }).finally(() => {
       if (vsock !== undefined) close(vsock);

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
-import { cached, cacheFolder } from './cache.ts';
+import { afterAll, expect, test, vi } from 'vitest';
+import { cached, cachedByOne, cacheFolder } from './cache.ts';
 
 const kind = `test-${randomBytes(4).toString('hex')}`;
 
@@ -49,4 +49,44 @@ test('what a killed build left is removed by a later one', async () => {
   utimesSync(abandoned, new Date(), new Date(Date.now() - 7_200_000));
   await cached(kind, ['later'], async () => undefined);
   expect([existsSync(abandoned), existsSync(fresh)]).toEqual([false, true]);
+});
+
+test('what takes long is built by one, while the others wait for it', async () => {
+  const order: string[] = [];
+  const build = (name: string) => async (folder: string) => {
+    order.push(name);
+    writeFileSync(join(folder, name), '');
+  };
+  let finish = () => {};
+  const first = cachedByOne(kind, ['long'], async (folder) => {
+    await build('first')(folder);
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+  });
+  await vi.waitUntil(() => order.length === 1, { timeout: 60_000 });
+  const second = cachedByOne(kind, ['long'], build('second'));
+  finish();
+  expect(await second).toBe(await first);
+  expect(order).toEqual(['first']);
+});
+
+test('when it fails, the next one builds, and who does not want to wait need not', async () => {
+  let fail = (_: Error) => {};
+  let isBuilding = false;
+  const first = cachedByOne(kind, ['hard'], () => {
+    isBuilding = true;
+    return new Promise((_, reject) => {
+      fail = reject;
+    });
+  });
+  await vi.waitUntil(() => isBuilding, { timeout: 60_000 });
+  const abort = new AbortController();
+  const impatient = cachedByOne(kind, ['hard'], async () => undefined, abort.signal);
+  const patient = cachedByOne(kind, ['hard'], async () => undefined);
+  abort.abort();
+  await expect(impatient).rejects.toMatchObject({ name: 'AbortError' });
+  fail(new Error('no room'));
+  await expect(first).rejects.toThrow('no room');
+  expect(existsSync(await patient)).toBe(true);
 });

@@ -21,6 +21,17 @@ export async function dependencyOf(name: string, prefix: string, options: ToolOp
   );
 }
 
+/** The package in the version that apt would install. */
+export async function packageNamed(name: string, options: ToolOptions = {}): Promise<DebianPackage> {
+  const policy = (await runTool('apt-cache', ['policy', name], options)).toString();
+  const version = /^ {2}Candidate: (\S+)$/m.exec(policy)?.[1];
+  if (version !== undefined && version !== '(none)') return { name, version };
+  throw new ToolError(
+    'ERR_TOOL_FAILED',
+    `apt knows no ${name}. Fetch its package lists with: apt-get update`,
+  );
+}
+
 /** The packages and all that they depend on, without recommendations, as if nothing were installed. */
 export async function withDependencies(
   names: readonly string[],

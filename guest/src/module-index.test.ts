@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type ModuleIndex, readModuleInfo, resolveModules } from './module-index.ts';
+import { builtinParameters, type ModuleIndex, readModuleInfo, resolveModules } from './module-index.ts';
 
 /** A module that has nothing but its .modinfo. */
 function moduleFile(fields: readonly string[]): Buffer {
@@ -84,4 +84,14 @@ describe('modules are loaded', () => {
     );
     expect(() => order('nonsense')).toThrow(/no module nonsense, which the caller needs/);
   });
+});
+
+test('parameters of what is in the kernel itself are words of its command line', () => {
+  const index: ModuleIndex = { modules: {}, builtin: ['ramoops', 'efi_pstore'] };
+  const lines = ['ramoops mem_size=0x1000 ecc=1', 'efi-pstore pstore_disable=0', 'ext4 x=1', 'ramoops'];
+  expect(builtinParameters(lines, index)).toEqual([
+    'ramoops.mem_size=0x1000',
+    'ramoops.ecc=1',
+    'efi_pstore.pstore_disable=0',
+  ]);
 });

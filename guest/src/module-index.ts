@@ -38,6 +38,15 @@ export function moduleName(file: string): string {
   return file.replace(/^.*\//, '').replace(/\.ko$/, '').replaceAll('-', '_');
 }
 
+/** Modules with parameters, `name parameter=value ...`, that are in the kernel itself: as words of its command line. */
+export function builtinParameters(lines: readonly string[], { builtin }: ModuleIndex): string[] {
+  return lines.flatMap((line) => {
+    const [name = '', ...parameters] = line.trim().split(/\s+/);
+    if (!builtin.includes(moduleName(name))) return [];
+    return parameters.map((parameter) => `${moduleName(name)}.${parameter}`);
+  });
+}
+
 /** The modules that the wanted ones need, each before those that need it. Throws when the kernel has no such module. */
 export function resolveModules(wanted: readonly string[], index: ModuleIndex): ModuleInfo[] {
   const order = new Map<string, ModuleInfo>();
