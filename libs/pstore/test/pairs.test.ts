@@ -4,7 +4,7 @@ import { kernelFiles } from '../src/kernel-files.ts';
 import { parseCommandLine } from '../src/layout-text.ts';
 import { readRamoops } from '../src/ramoops.ts';
 import { SymbolTable } from '../src/symbols.ts';
-import { pairNames, readPair } from './pairs.ts';
+import { builtKernelFolder, builtKernelNames, type Pair, pairNames, readPair } from './pairs.ts';
 
 /** As text where it is text, so that a difference can be seen. */
 function readable(files: Iterable<readonly [string, Uint8Array]>): Record<string, string> {
@@ -30,19 +30,23 @@ function symbolsIn(file: Uint8Array): SymbolTable {
   return SymbolTable.parse([...lines, ...gaps].join('\n'));
 }
 
+function compare({ region, commandLine, files }: Pair): void {
+  const ftrace = files.get('ftrace-ramoops-0');
+  const ours = kernelFiles(readRamoops(region, commandLine), ftrace ? { symbols: symbolsIn(ftrace) } : {});
+  expect(readable(ours.map(({ name, data }) => [name, data]))).toEqual(readable(files));
+}
+
 describe('a region of a real kernel, and what its next boot showed', () => {
   it('there are twelve of them', () => {
     expect(pairNames).toHaveLength(12);
   });
 
   it.each(pairNames)('%s: the same files, byte for byte', (name) => {
-    const pair = readPair(name);
-    const ftrace = pair.files.get('ftrace-ramoops-0');
-    const files = kernelFiles(
-      readRamoops(pair.region, pair.commandLine),
-      ftrace ? { symbols: symbolsIn(ftrace) } : {},
-    );
-    expect(readable(files.map(({ name, data }) => [name, data]))).toEqual(readable(pair.files));
+    compare(readPair(name));
+  });
+
+  it.each(builtKernelNames)('of our own kernel, %s: the same files, byte for byte', (name) => {
+    compare(readPair(name, builtKernelFolder));
   });
 
   it.each(pairNames)('%s: its layout is found, or said to be a guess', (name) => {

@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 
 const folder = fileURLToPath(new URL('data/', import.meta.url));
+/** Pairs that `guest/record-pairs.ts` made with the kernel of guest/kernel. */
+export const builtKernelFolder = `${folder}built-kernel/`;
 
 /** A region of a real kernel, and what its next boot showed of it. */
 export interface Pair {
@@ -14,14 +16,14 @@ export interface Pair {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-export function readPair(name: string): Pair {
+export function readPair(name: string, place = folder): Pair {
   const files = new Map<string, Uint8Array>();
-  for (const file of namesIn(`${folder}${name}.files`))
-    files.set(file, readFileSync(`${folder}${name}.files/${file}`));
+  for (const file of namesIn(`${place}${name}.files`))
+    files.set(file, readFileSync(`${place}${name}.files/${file}`));
   return {
     name,
-    region: gunzipSync(readFileSync(`${folder}${name}.bin.gz`)),
-    commandLine: readFileSync(`${folder}${name}.params`, 'utf8'),
+    region: gunzipSync(readFileSync(`${place}${name}.bin.gz`)),
+    commandLine: readFileSync(`${place}${name}.params`, 'utf8'),
     files,
   };
 }
@@ -36,7 +38,12 @@ function namesIn(path: string): string[] {
   }
 }
 
-export const pairNames = readdirSync(folder)
-  .filter((file) => file.endsWith('.bin.gz'))
-  .map((file) => file.replace('.bin.gz', ''))
-  .sort();
+function pairsIn(place: string): string[] {
+  return readdirSync(place)
+    .filter((file) => file.endsWith('.bin.gz'))
+    .map((file) => file.replace('.bin.gz', ''))
+    .sort();
+}
+
+export const pairNames = pairsIn(folder);
+export const builtKernelNames = pairsIn(builtKernelFolder);

@@ -60,6 +60,12 @@ describe('a pstore filesystem', () => {
     expect(told()).toEqual([{ name: 'erst Oops#2', log: 'first\nmiddle\nlast\n', missingParts: [3] }]);
   });
 
+  it('of one second: the later dump comes first', () => {
+    put('dmesg-erst-7238947238947238947', 'Oops#1 Part1\nearlier\n');
+    put('dmesg-erst-7238947238947238948', 'Panic#2 Part1\nlater\n');
+    expect(told().map(({ log }) => log)).toEqual(['later\n', 'earlier\n']);
+  });
+
   it('of ramoops: dumps of two boots that have the same number are two', () => {
     put('dmesg-ramoops-0', 'Panic#1 Part1\nnew\n', 1_700_000_001);
     put('dmesg-ramoops-1', 'Panic#1 Part1\nold\n', 1_700_000_000);

@@ -139,7 +139,10 @@ function joinDumps(files: readonly PstoreFile[]): PstoreDump[] {
   }
   return groups
     .map(({ parts }) => joinParts(parts))
-    .sort((a, b) => b.modified.getTime() - a.modified.getTime());
+    .sort(
+      // Of dumps of one second, which are of one boot, the later has the higher count.
+      (a, b) => b.modified.getTime() - a.modified.getTime() || (b.count ?? 0) - (a.count ?? 0),
+    );
 }
 
 function joinParts(parts: readonly Part[]): PstoreDump {

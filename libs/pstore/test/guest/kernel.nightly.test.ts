@@ -3,6 +3,7 @@ import { kernelFiles } from '../../src/kernel-files.ts';
 import { readRamoops } from '../../src/ramoops.ts';
 import { randomRegion } from '../made-regions.ts';
 import { ReadingKernel } from './reading-kernel.ts';
+import { readable } from './shown-files.ts';
 
 const REGIONS = 3000;
 
@@ -13,10 +14,8 @@ it('thousands of regions, whatever is wrong with them: a kernel shows what we sh
   await using kernel = await ReadingKernel.boot();
   for (let seed = first; seed < first + REGIONS; seed++) {
     const { name, layout, region } = randomRegion(seed);
-    const shown = (files: Iterable<readonly [string, Uint8Array]>) =>
-      Object.fromEntries([...files].map(([file, data]) => [file, Buffer.from(data).toString('latin1')]));
     const ours = kernelFiles(readRamoops(region, layout)).filter((file) => !file.name.startsWith('ftrace'));
     const theirs = await kernel.read(region, layout);
-    expect(shown(ours.map((file) => [file.name, file.data])), name).toEqual(shown(theirs));
+    expect(readable(ours), name).toEqual(readable(theirs));
   }
 });

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kernelFiles } from '../../src/kernel-files.ts';
 import { readRamoops } from '../../src/ramoops.ts';
 import { type MadeRegion, madeRegions, randomRegion } from '../made-regions.ts';
-import { PATIENCE_MS, ReadingKernel } from './reading-kernel.ts';
+import { ReadingKernel } from './reading-kernel.ts';
+import { PATIENCE_MS, readable } from './shown-files.ts';
 
 let kernel: ReadingKernel;
 
@@ -19,11 +20,7 @@ async function compare({ name, layout, region }: MadeRegion): Promise<void> {
   const ours = kernelFiles(readRamoops(region, layout)).filter((file) => isShown(file.name));
   expect(Buffer.from(region).toString('latin1') === before, 'the region is as it was').toBe(true);
   const theirs = await kernel.read(region, layout);
-  expect(readable(ours.map((file) => [file.name, file.data])), name).toEqual(readable(theirs));
-}
-
-function readable(files: Iterable<readonly [string, Uint8Array]>): Record<string, string> {
-  return Object.fromEntries([...files].map(([name, data]) => [name, Buffer.from(data).toString('latin1')]));
+  expect(readable(ours), name).toEqual(readable(theirs));
 }
 
 describe('a running kernel and we show the same files, byte for byte', () => {

@@ -5,7 +5,8 @@ import { bootGuest } from '@vm-tools/guest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readRegionFile } from '../../src/host/index.ts';
 import { kernelFiles, readRamoops } from '../../src/index.ts';
-import { PATIENCE_MS, ReadingKernel } from './reading-kernel.ts';
+import { ReadingKernel } from './reading-kernel.ts';
+import { PATIENCE_MS, readable } from './shown-files.ts';
 
 const SIZES =
   'mem_address=0x8000000 mem_size=0x40000 record_size=0x8000 console_size=0x8000 pmsg_size=0x4000 ftrace_size=0 ecc=1';
@@ -48,8 +49,6 @@ it('a kernel panics and is gone; the host reads its last words, and the next ker
   expect(ramoops.problems).toEqual([]);
 
   await using kernel = await ReadingKernel.boot();
-  const shown = (files: Iterable<readonly [string, Uint8Array]>) =>
-    Object.fromEntries([...files].map(([name, data]) => [name, Buffer.from(data).toString('latin1')]));
-  const ours = kernelFiles(ramoops).map(({ name, data }) => [name, data] as const);
-  expect(shown(ours)).toEqual(shown(await kernel.read(Uint8Array.from(bytes), { ...LAYOUT })));
+  const theirs = await kernel.read(Uint8Array.from(bytes), { ...LAYOUT });
+  expect(readable(kernelFiles(ramoops))).toEqual(readable(theirs));
 });
