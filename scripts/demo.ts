@@ -6,8 +6,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
 import { bootGuest, type Guest } from '@vm-tools/guest';
 import { repository } from './workspaces.ts';
+
+const { kernel } = parseArgs({ options: { kernel: { type: 'string', default: 'debian' } } }).values;
+if (kernel !== 'debian' && kernel !== 'built') throw new Error(`--kernel ${kernel}: it is debian or built`);
 
 const began = performance.now();
 const folder = mkdtempSync(join(tmpdir(), 'vm-tools-demo-'));
@@ -24,6 +28,7 @@ try {
   say(`9s (process ${server.pid}) serves ${root}`);
   say('booting Linux in QEMU on an emulated CPU; what it boots from is built the first time');
   await using guest = await bootGuest({
+    kernel,
     p9: { shared: socket },
     modules: [`ramoops ${ramoops}`],
     cmdline: 'memmap=1M$0x8000000',
@@ -49,9 +54,12 @@ try {
   guest.sh('echo c > /proc/sysrq-trigger').catch(() => undefined);
   await guest.exited;
   say('the host reads its last words, in what was its memory');
-  onHost('vm_pstore_dump', 'services/pstore-dump/src/main.ts', [
-    ...['--file', memory, '--dmesg', '--cmdline', ramoops.replaceAll(/\w+=/g, 'ramoops.$&')],
-  ]);
+  // Debian's kernel keeps the dump of a panic, and no console.
+  for (const zone of kernel === 'built' ? [['--dmesg'], []] : [['--dmesg']]) {
+    onHost('vm_pstore_dump', 'services/pstore-dump/src/main.ts', [
+      ...['--file', memory, ...zone, '--cmdline', ramoops.replaceAll(/\w+=/g, 'ramoops.$&')],
+    ]);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
