@@ -66,14 +66,24 @@ export async function received(socket: Socket): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** How long the states wait that must come; a check that hangs is ended later. */
+/** How long something that must come is waited for; a check that hangs is ended later, and could not say where. */
 const PATIENCE_MS = 200_000;
 
-/** Waits until something is so; rejects with what is not, when it does not come. */
-export async function until(isSo: () => boolean): Promise<void> {
+/** Waits until something is so; rejects with what is not, and with what there is, when it does not come. */
+export async function until(isSo: () => boolean, thereIs: () => string = () => ''): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
   while (!isSo()) {
-    if (performance.now() > end) throw new Error(`not so within ${PATIENCE_MS} ms: ${isSo}`);
+    if (performance.now() > end) throw new Error(`not so within ${PATIENCE_MS} ms: ${isSo} ${thereIs()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** What comes; rejects with what did not, when it does not come. */
+export async function within<T>(what: string, coming: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error(`${what}: not within ${PATIENCE_MS} ms`)),
+    PATIENCE_MS,
+  );
+  return await Promise.race([coming, late.promise]).finally(() => clearTimeout(timer));
 }

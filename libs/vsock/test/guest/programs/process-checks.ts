@@ -2,17 +2,28 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import cluster from 'node:cluster';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import * as linux from '@vm-tools/linux';
 import { Cid, connect, dial, fromFd, listen, listenDescriptors, peerOf } from '@vm-tools/vsock';
-import { freePort, until } from './ends.ts';
+import { freePort, until, within } from './ends.ts';
 
 const { AF_VSOCK, SOCK_STREAM } = linux.constants;
 const program = fileURLToPath(import.meta.url);
 const descriptors = () => readdirSync('/proc/self/fd').length;
+/** The descriptors and what they are. */
+const openFiles = () => readdirSync('/proc/self/fd').map(fileAt).join(', ');
+
+function fileAt(fd: string): string {
+  try {
+    return `${fd}: ${readlinkSync(`/proc/self/fd/${fd}`)}`;
+  } catch {
+    return `${fd}: closed`; // the folder's own
+  }
+}
 
 function listeningSocket(port: number): number {
   const fd = linux.socket(AF_VSOCK, SOCK_STREAM);
@@ -96,16 +107,22 @@ export const processChecks: Readonly<Record<string, () => Promise<void>>> = {
 
   'a thread that is terminated leaves no descriptor and no listener': async () => {
     const ports = [freePort(), freePort(), freePort(), freePort()];
-    const run = async () => {
+    // Each time at another moment of what it does: it has descriptors as numbers only for an instant.
+    const run = async (delayMs: number) => {
       const worker = new Worker(program, { argv: ['threaded', ...ports.map(String)] });
-      await once(worker, 'message');
-      await worker.terminate();
+      const ready = once(worker, 'message');
+      await within('the thread has everything open', ready);
+      await sleep(delayMs);
+      await within('the thread is terminated', worker.terminate());
     };
-    await run(); // the first one opens what stays
+    await run(0); // the first one opens what stays
     const before = descriptors();
-    for (let round = 0; round < 3; round++) await run();
-    await until(() => descriptors() <= before);
-    for (const port of ports) await assert.rejects(connect({ cid: Cid.local, port }), /ECONNRESET/);
+    for (let round = 0; round < 8; round++) await run(round * 2);
+    await until(() => descriptors() <= before, openFiles);
+    for (const port of ports) {
+      const connecting = connect({ cid: Cid.local, port });
+      await within(`nobody listens on ${port}`, assert.rejects(connecting, /ECONNRESET/));
+    }
   },
 
   'a process exits in the midst of everything': async () => {

@@ -10,6 +10,7 @@ import {
   listenDescriptors,
   listenSeqpacket,
   passedSockets,
+  type VsockError,
 } from '@vm-tools/vsock';
 
 /** What this program is when a check starts it as another process or thread. */
@@ -38,6 +39,26 @@ export const roles: Readonly<Record<string, (...args: string[]) => Promise<void>
   leaking: async (count) => {
     const left = await leftBy(Number(count));
     process.stdout.write(`${JSON.stringify(left)}\n`);
+    process.exit();
+  },
+
+  /** Connects to a port of the host that does not answer, and prints how that ended and what it left open. */
+  impatient: async (port) => {
+    const outcomes = new Set<string>();
+    const before = readdirSync('/proc/self/fd').length;
+    // A host that is held up for long may say no in the end, before this program's patience is over.
+    while (!outcomes.has('ERR_VSOCK_TIMEOUT')) {
+      const failed = connect({ cid: Cid.host, port: Number(port), timeoutMs: 50 });
+      outcomes.add(
+        await failed.then(
+          () => 'connected',
+          ({ code }: VsockError) => code,
+        ),
+      );
+    }
+    outcomes.delete('ECONNRESET');
+    const left = readdirSync('/proc/self/fd').length - before;
+    process.stdout.write(`${JSON.stringify({ outcomes: [...outcomes], left })}\n`);
     process.exit();
   },
 
