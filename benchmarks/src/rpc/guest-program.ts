@@ -12,6 +12,8 @@ import { Cid, connect, listen } from '@vm-tools/vsock';
 /** As vm-rpc has it. */
 const WINDOW = 4 << 20;
 const PIECE = Buffer.alloc(256 << 10, 'x');
+/** On an emulated CPU compiling takes long, and would be counted to whoever comes first. */
+const WARM_UP_MS = 4000;
 const settings = { initialWindowSize: WINDOW };
 
 const sockets = ['unix', 'vsock'] as const;
@@ -58,8 +60,7 @@ async function measure(ms: number, count: number): Promise<void> {
     'rpc-concurrent': (kind, time) => calls(kind, time, 16),
   };
   for (const [workload, run] of Object.entries(workloads)) {
-    // On an emulated CPU compiling takes long, and would be counted to whoever comes first.
-    for (const kind of sockets) await run(kind, 2 * ms);
+    for (const kind of sockets) await run(kind, WARM_UP_MS);
     for (let round = 0; round < count; round++) {
       for (const kind of round % 2 ? sockets : sockets.toReversed()) {
         process.stdout.write(`${JSON.stringify({ workload, kind, round, value: await run(kind, ms) })}\n`);

@@ -65,7 +65,7 @@ function rowOf({ what, unit, target }: Workload, samples: readonly Sample[]): Ro
     what,
     ours: text(vsock),
     other: `Unix ${text(unix)}`,
-    ratio: median(vsock) / median(unix),
+    ratio: median(ratios), // of neighbours in time: what comes and goes on the machine is in both
     least: Math.min(...ratios),
     greatest: Math.max(...ratios),
     target,

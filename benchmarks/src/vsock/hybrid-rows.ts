@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectNet } from 'node:net';
@@ -9,7 +10,11 @@ import { nativeProgram } from '../native-program.ts';
 import type { Row } from './row.ts';
 import { type Open, startServer, timeOf, type Work } from './transfers.ts';
 
-const MEBIBYTES = 1024;
+const MEBIBYTES = 256;
+/** A transfer takes a twentieth of a second: many of them cost no more than a long one, and a disturbed one counts less. */
+const REPEATED = 4;
+/** Rounds in which Node.js compiles. */
+const WARM_UP = 3;
 /** Fewer than may wait to be accepted. */
 const CONNECTIONS = 400;
 
@@ -20,7 +25,12 @@ interface RowFacts {
   readonly isAtLeast?: boolean;
 }
 
-/** A hybrid socket of this host beside a plain Unix socket, both served by the same program in C. */
+/**
+ * A hybrid socket of this host beside a plain Unix socket, both served by the same program in C.
+ *
+ * All of them on one CPU: where the kernel puts two processes that wake each other decides by a factor of ten how fast they are, which
+ * was measured between two plain sockets too.
+ */
 export async function hybridRows({
   rounds,
   signal,
@@ -47,14 +57,15 @@ export async function hybridRows({
       return socket;
     },
   };
+  const [before = ''] = /[0-9a-f,]+$/m.exec(pin(process.pid)) ?? [];
   try {
+    pin(process.pid, '1'); // what is started inherits it
     await using _hybrid = await startServer(program, ['hybrid', paths.hybrid]);
     await using _unix = await startServer(program, ['unix', paths.unix]);
     const row = async (what: string, work: Work, amount: number, facts: RowFacts): Promise<Row> => {
       const { unit, beside = 'unix', ...target } = facts;
       const times: Record<string, number[]> = { hybrid: [], [beside]: [] };
-      // The first is for Node.js to compile.
-      for (let round = -1; round < rounds; round++) {
+      for (let round = -WARM_UP; round < rounds * REPEATED; round++) {
         for (const kind of round % 2 ? (['hybrid', beside] as const) : ([beside, 'hybrid'] as const)) {
           signal.throwIfAborted();
           const seconds = await timeOf(work, opens[kind], amount);
@@ -94,6 +105,14 @@ export async function hybridRows({
       await row('hybrid: set-up, beside net that only connects', 'connect', CONNECTIONS, { unit: 'µs' }),
     ];
   } finally {
+    pin(process.pid, before);
     rmSync(folder, { recursive: true });
   }
+}
+
+/** The CPUs of all threads of a process, as a mask: as they are, or as they are to be. */
+function pin(pid: number, mask?: string): string {
+  return execFileSync('taskset', ['-ap', ...(mask === undefined ? [] : [mask]), String(pid)], {
+    encoding: 'utf8',
+  });
 }
