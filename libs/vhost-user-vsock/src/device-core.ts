@@ -17,6 +17,8 @@ export interface CoreOptions {
   readonly maxConnections: number;
   /** For the first line of a client of the hybrid socket, and for the guest's answer to a connection. */
   readonly connectTimeoutMs: number;
+  /** See PacketSwitchOptions. */
+  readonly completionMs: number;
 }
 
 /** What the device tells its owner; all of it can be sent to another thread. Descriptors are the owner's. */
@@ -67,6 +69,7 @@ export class DeviceCore {
     this.#packets = new PacketSwitch({
       guestCid: options.guestCid,
       maxConnections: options.maxConnections,
+      completionMs: options.completionMs,
       poller: this.#poller,
       hostSide: this.#ports,
       tellGuest: (ring) => this.#session?.interrupt(ring),

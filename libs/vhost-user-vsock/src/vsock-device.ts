@@ -51,6 +51,8 @@ export interface VsockDeviceEvents {
   ringError: [error: RingError];
 }
 
+/** Longer gains nothing measurable; shorter costs round trips an interrupt each. */
+const COMPLETION_MS = 2;
 const HIGHEST_CID = 0xfffffffe;
 const HIGHEST_PORT = 0xfffffffe;
 
@@ -80,7 +82,7 @@ export class VsockDevice extends EventEmitter<VsockDeviceEvents> implements Asyn
       throw new RangeError(`guestCid is ${guestCid}: a guest has a number from 3 to ${HIGHEST_CID}`);
     this.guestCid = guestCid;
     this.#connectTimeoutMs = connectTimeoutMs;
-    const settings = { guestCid, maxConnections, connectTimeoutMs };
+    const settings = { guestCid, maxConnections, connectTimeoutMs, completionMs: COMPLETION_MS };
     this.#core = (thread ? threadCore : localCore)(settings, (event, ...args) => this.#on(event, args));
   }
 

@@ -16,11 +16,20 @@ export class CoreUnderTest implements Disposable {
   constructor(
     options: Partial<CoreOptions> & Omit<DriverOptions, 'poll'> & { readonly start?: boolean } = {},
   ) {
-    const { maxConnections = 64, connectTimeoutMs = 10_000, start = true, ...driver } = options;
+    const {
+      maxConnections = 64,
+      connectTimeoutMs = 10_000,
+      completionMs = 0,
+      start = true,
+      ...driver
+    } = options;
     const guestCid = options.guestCid ?? 3;
-    this.core = new DeviceCore({ guestCid, maxConnections, connectTimeoutMs }, (event, ...args) => {
-      this.told.push([event, ...args] as unknown as Told);
-    });
+    this.core = new DeviceCore(
+      { guestCid, maxConnections, connectTimeoutMs, completionMs },
+      (event, ...args) => {
+        this.told.push([event, ...args] as unknown as Told);
+      },
+    );
     this.guest = new GuestDriver({ ...driver, guestCid, poll: () => this.core.poll() });
     this.core.attach(this.guest.frontEnd.deviceEnd);
     if (start) this.guest.start();

@@ -152,7 +152,7 @@ export class HostileGuest implements Disposable {
 
   constructor() {
     this.#core = new DeviceCore(
-      { guestCid: 3, maxConnections: 16, connectTimeoutMs: 60_000 },
+      { guestCid: 3, maxConnections: 16, connectTimeoutMs: 60_000, completionMs: 0 },
       (event, ...args) => {
         if (event === 'accepted' || event === 'connected') this.#programs.push(args[1] as number);
         else if (event === 'ringFailed') this.reasons.push(args[1] as string);

@@ -38,6 +38,11 @@ export interface HostSide {
 export interface PacketSwitchOptions {
   readonly guestCid: number;
   readonly maxConnections: number;
+  /**
+   * How long the guest may wait to hear that its packets were taken, in milliseconds; 0: not at all. Each time it hears of it costs it an
+   * interrupt and the run of a worker, and it has no use for it but to free the buffers.
+   */
+  readonly completionMs: number;
   readonly poller: Poller;
   readonly hostSide: HostSide;
   /** Interrupts the guest, or tells the VMM that a ring is broken. */
@@ -69,6 +74,7 @@ export class PacketSwitch {
   #extraBuffers = 0;
   #memory: GuestMemory | undefined;
   #trimmedAt = 0;
+  #completion: NodeJS.Timeout | undefined;
 
   constructor(options: PacketSwitchOptions) {
     this.#options = options;
@@ -83,9 +89,11 @@ export class PacketSwitch {
     (ring === 0 ? this.#sender : this.#receiver).use(queue, memory);
   }
 
-  /** A ring must not be touched any more. */
+  /** A ring must not be touched any more. The guest sees what was given back until now. */
   stop(ring: 0 | 1): void {
+    const queue = this.#rings[ring];
     this.#rings[ring] = undefined;
+    if (queue?.publish()) this.#options.tellGuest(ring);
   }
 
   /** Whether both rings are there: only then can anyone be reached. */
@@ -156,15 +164,29 @@ export class PacketSwitch {
     if (!queue) return false;
     try {
       const more = body.call(this, queue);
+      if (ring === 1 && queue.unpublished < queue.size / 4 && this.#completesLater(queue)) return more;
       if (queue.publish()) this.#options.tellGuest(ring);
       return more;
     } catch (error) {
       if (!(error instanceof ChainError)) throw error;
-      this.stop(ring);
+      this.#rings[ring] = undefined;
       this.forget();
       this.#options.onRingError(new RingError(RING_NAMES[ring], error.message));
       return false;
     }
+  }
+
+  /** Whether the guest hears in a while that its packets were taken: so far they are few. */
+  #completesLater(tx: Virtqueue): boolean {
+    const { completionMs } = this.#options;
+    if (completionMs === 0) return false;
+    if (tx.unpublished > 0) this.#completion ??= setTimeout(() => this.#complete(), completionMs);
+    return true;
+  }
+
+  #complete(): void {
+    this.#completion = undefined;
+    if (this.#rings[1]?.publish()) this.#options.tellGuest(1);
   }
 
   #takeFromGuest(tx: Virtqueue): boolean {

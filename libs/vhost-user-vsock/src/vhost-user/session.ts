@@ -220,6 +220,8 @@ export class Session {
   #startRing(index: 0 | 1): void {
     const ring = this.#rings[index];
     if (!ring.canRun || !this.#memory) return;
+    // What the guest has not seen yet of the ring where it was.
+    this.#options.packets.stop(index);
     const queue = ring.map(this.#memory, (this.#features & Feature.eventIndex) !== 0n);
     this.#options.packets.start(index, queue, this.#memory);
   }

@@ -120,6 +120,11 @@ export class Virtqueue {
     this.#usedIndex = (this.#usedIndex + 1) & 0xffff;
   }
 
+  /** How many chains were given back that the guest does not see yet. */
+  get unpublished(): number {
+    return (this.#usedIndex - this.#toldIndex) & 0xffff;
+  }
+
   /** Lets the guest see what was given back. @returns whether it wants to be told by an interrupt */
   publish(): boolean {
     const [index, told] = [this.#usedIndex, this.#toldIndex];
