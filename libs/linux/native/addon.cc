@@ -125,6 +125,7 @@ const Entry calls[] = {
     CALL("accept", (int fd, int flags), accept4(fd, nullptr, nullptr, flags | SOCK_CLOEXEC)),
     CALL("recv", (int fd, buf to, int flags), recv(fd, to.data, to.size, flags)),
     CALL("send", (int fd, buf from, int flags), send(fd, from.data, from.size, flags | MSG_NOSIGNAL)),
+    DOES("exchange", (int fd, buf from, buf to), send_and_receive(fd, from, to)),
     DOES("sendv", (int fd, all buffer, const Ranges& ranges, u32 count, int flags),
          send_ranges(fd, buffer, ranges, count, flags)),
     DOES("recvv", (int fd, all buffer, const Ranges& ranges, u32 count, int flags),

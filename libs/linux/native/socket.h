@@ -204,6 +204,26 @@ inline int64_t poll_one(int fd, int events, int timeout) {
   }
 }
 
+// All of `from` goes, then whatever comes next is taken: two system calls for one crossing from JavaScript. Also
+// waits on a descriptor in non-blocking mode.
+inline int64_t send_and_receive(int fd, const Buffer& from, const Buffer& to) {
+  for (size_t sent = 0; sent < from.size;) {
+    const int64_t result = retry([&] { return send(fd, from.data + sent, from.size - sent, MSG_NOSIGNAL); });
+    if (result >= 0) {
+      sent += static_cast<size_t>(result);
+    } else if (result != -EAGAIN) {
+      return result;
+    } else if (const int64_t waited = poll_one(fd, POLLOUT, -1); waited < 0) {
+      return waited;
+    }
+  }
+  for (;;) {
+    const int64_t result = retry([&] { return recv(fd, to.data, to.size, 0); });
+    if (result != -EAGAIN) return result;
+    if (const int64_t waited = poll_one(fd, POLLIN, -1); waited < 0) return waited;
+  }
+}
+
 inline const struct sockaddr* sockaddr_of(const Bytes& address) {
   return reinterpret_cast<const struct sockaddr*>(address.data);
 }

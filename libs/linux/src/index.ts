@@ -72,6 +72,7 @@ export {
   accept,
   bind,
   connect,
+  exchange,
   getpeername,
   getsockname,
   getsockopt,

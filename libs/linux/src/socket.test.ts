@@ -1,16 +1,18 @@
-import { spawnSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { outside, test } from '../test/scratch-directory.ts';
 import { decodeAddress, encodeAddress, type SocketAddress } from './address.ts';
 import { constants } from './constants.ts';
-import { close, getFlags } from './descriptor.ts';
+import { close, getFlags, setNonblocking } from './descriptor.ts';
 import { Errno, errnoCode } from './errno.ts';
 import {
   accept,
   bind,
   connect,
+  exchange,
   getpeername,
   getsockname,
   getsockopt,
@@ -50,6 +52,51 @@ function withPair(body: (a: number, b: number) => void, type = SOCK_STREAM): voi
     close(b);
   }
 }
+
+describe('exchange', () => {
+  test('sends the range, then receives into the other', () =>
+    withPair((a, b) => {
+      send(b, Buffer.from('answer'), 0, 6, 0);
+      const buffer = Buffer.alloc(9, '.');
+      expect(exchange(a, Buffer.from('..question..'), 2, 8, buffer, 2, 7)).toBe(6);
+      expect(buffer.toString()).toBe('..answer.');
+      expect(recv(b, buffer, 0, 9, MSG_DONTWAIT)).toBe(8);
+      expect(buffer.toString()).toBe('question.');
+      shutdown(b, SHUT_WR);
+      expect(exchange(a, buffer, 0, 8, buffer, 0, 9)).toBe(0);
+    }));
+
+  test.each([false, true])('sends more than the socket takes, and waits (non-blocking: %s)', async (on) => {
+    const [a, b] = socketpair(AF_UNIX, SOCK_STREAM);
+    setNonblocking(a, on);
+    const size = 4 << 20;
+    // Of another process: this thread waits.
+    const peer = spawn('sh', ['-c', `head --bytes ${size} | sha256sum`], { stdio: [b, b, 'inherit'] });
+    close(b);
+    try {
+      const ended = once(peer, 'exit');
+      const buffer = randomBytes(size);
+      const digest = createHash('sha256').update(buffer).digest('hex');
+      const length = exchange(a, buffer, 0, size, buffer, 0, size);
+      expect(buffer.toString('latin1', 0, length)).toBe(`${digest}  -\n`);
+      expect(await ended).toEqual([0, null]);
+    } finally {
+      close(a);
+    }
+  });
+
+  test('tells errors of either', () =>
+    withPair((a, b) => {
+      const buffer = Buffer.alloc(8);
+      expect(exchange(-1, buffer, 0, 8, buffer, 0, 8)).toBe(-Errno.EBADF);
+      expect(exchange(a, buffer, 0, 9, buffer, 0, 8)).toBe(-Errno.EFAULT);
+      expect(exchange(a, buffer, 0, 8, buffer, 1, 8)).toBe(-Errno.EFAULT);
+      expect(recv(b, buffer, 0, 8, MSG_DONTWAIT)).toBe(-Errno.EAGAIN);
+      shutdown(b, SHUT_RDWR);
+      expect(exchange(a, buffer, 0, 8, buffer, 0, 8)).toBe(-Errno.EPIPE);
+      expect(exchange(a, buffer, 0, 0, buffer, 0, 8)).toBe(0);
+    }));
+});
 
 describe('send and recv', () => {
   test('move the bytes of the range', () =>

@@ -20,6 +20,25 @@ export const recv =
 export const send =
   hot<(fd: number, buffer: Uint8Array, start: number, length: number, flags: number) => number>('send');
 
+/**
+ * send(2) of all `sendLength` bytes of `from` from `sendStart`, then recv(2) of what comes next into `length` bytes of `to` from `start`: both wait,
+ * also on a non-blocking socket, and the one crossing to native code is what a round trip saves. `MSG_NOSIGNAL` is always added.
+ * @returns how many bytes came (0: the peer ended), or a negative errno of either (-EPIPE: the peer is gone; -EFAULT: outside the buffers, and
+ *   nothing was sent)
+ */
+export const exchange =
+  hot<
+    (
+      fd: number,
+      from: Uint8Array,
+      sendStart: number,
+      sendLength: number,
+      to: Uint8Array,
+      start: number,
+      length: number,
+    ) => number
+  >('exchange');
+
 /** Pairs of start and length in bytes, in one buffer; doubles for a buffer of more than 4 GiB. */
 export type Ranges = Uint32Array | Float64Array;
 

@@ -109,6 +109,8 @@ const families: Record<string, () => unknown> = {
   },
   sockets: () => {
     linux.send(a, buffer, 0, 10, 0);
+    linux.send(b, buffer, 0, 1, 0);
+    linux.exchange(a, buffer, 0, 10, buffer, 0, 1);
     linux.sendv(a, buffer, ranges, 2, 0);
     linux.poll(b, c.POLLIN, 0);
     linux.recv(b, buffer, 0, 4096, 0);

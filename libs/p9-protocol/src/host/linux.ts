@@ -13,6 +13,7 @@ export const {
   chmod,
   close,
   constants,
+  exchange,
   fchownat,
   fstat,
   fstatat,

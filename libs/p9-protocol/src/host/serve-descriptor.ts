@@ -5,7 +5,7 @@ import type { ReplyBuffer } from '../server/reply-buffer.ts';
 import { type ReplySink, type ServerOptions, Session } from '../server/session.ts';
 import { alignedBytes } from './aligned-bytes.ts';
 import { hungUp, transportFailed, violated } from './endings.ts';
-import { constants, poll, recv, setNonblocking, watch } from './linux.ts';
+import { constants, exchange, poll, recv, setNonblocking, watch } from './linux.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 import { sendReplies } from './send-replies.ts';
 
@@ -14,7 +14,7 @@ import { sendReplies } from './send-replies.ts';
  * while no request waits for a promise, so it should be one that has nothing else to do (`serveThreaded` makes one).
  *
  * All complete requests of one recv are decoded where they lie, each file call reads into or writes from these buffers, and their
- * replies leave in one send. Nothing is allocated or copied for a message.
+ * replies leave in one send, by the same call that then waits for more. Nothing is allocated or copied for a message.
  *
  * @param fd a connected stream socket. It stays the caller's, to be closed when the promise has settled.
  * @returns how the connection ended; never rejects
@@ -40,17 +40,25 @@ async function converse(fd: number, session: Session, sink: DescriptorSink): Pro
   for (;;) {
     if (session.waiting > 0) await somethingHappens(fd, session);
     if (!wasCongested) {
+      const { replies } = session;
+      const answers = !replies.isEmpty;
+      sink.hasSent ||= answers;
       input.prepare(session, sink.hasSent);
-      const received = receive(fd, input, session.waiting > 0);
+      const received = answers
+        ? answerAndReceive(fd, replies, input)
+        : receive(fd, input, session.waiting > 0);
       if (received === 0) return await answerTheRest(session, input.start < input.end);
       if (received > 0) input.end += received;
-      else if (received !== -Errno.EAGAIN) return transportFailed('receiving', -received);
+      else if (received !== -Errno.EAGAIN) {
+        return transportFailed(answers ? 'sending or receiving' : 'receiving', -received);
+      }
     }
     input.start = session.receive(input.bytes, input.view, input.start, input.end);
     wasCongested = session.isCongested;
-    if (session.violation !== undefined) {
-      return violated(session.violation);
-    }
+    const { violation } = session;
+    const mustGo = wasCongested || session.waiting > 0 || violation !== undefined;
+    if (mustGo || session.replies.rangeCount > 1) session.flush();
+    if (violation !== undefined) return violated(violation);
     if (sink.errno !== 0) return transportFailed('sending', sink.errno);
   }
 }
@@ -84,6 +92,22 @@ function receive(fd: number, { bytes, end }: ReceiveBuffer, mayNotWait: boolean)
   }
 }
 
+/** Nothing waits but the client, for replies in one piece. */
+function answerAndReceive(fd: number, replies: ReplyBuffer, { bytes, end }: ReceiveBuffer): number {
+  const { ranges } = replies;
+  const received = exchange(
+    fd,
+    replies.bytes,
+    ranges[0] as number,
+    ranges[1] as number,
+    bytes,
+    end,
+    bytes.length - end,
+  );
+  replies.reset();
+  return received;
+}
+
 async function answerTheRest(session: Session, isInside: boolean): Promise<ConnectionEnd> {
   while (session.waiting > 0) await session.progress();
   return hungUp(isInside);
@@ -93,6 +117,7 @@ async function answerTheRest(session: Session, isInside: boolean): Promise<Conne
 class DescriptorSink implements ReplySink {
   readonly allocate = alignedBytes;
   readonly isBlocked = false;
+  readonly takesLast = true;
   readonly #fd: number;
   hasSent = false;
   /** Why sending failed; nothing more is sent then. */

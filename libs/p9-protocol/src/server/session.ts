@@ -41,6 +41,8 @@ export interface ReplySink {
   allocate?(size: number): Uint8Array;
   /** The client does not take what was sent: no more requests are served for now. */
   readonly isBlocked: boolean;
+  /** Whether the transport takes the last replies of each `receive` itself: it sends `Session.replies` and resets them, or has `flush` do it. */
+  readonly takesLast?: boolean;
 }
 
 /** A request that waits for a promise. */
@@ -145,8 +147,13 @@ export class Session {
       this.#serve(bytes, view, start, start + size);
       start += size;
     }
-    this.#flushReplies();
+    if (this.#sink.takesLast !== true) this.flush();
     return start;
+  }
+
+  /** What is not sent yet. */
+  get replies(): ReplyBuffer {
+    return this.#reply;
   }
 
   /** Settles when a request that waits is answered; at once if none waits. */
@@ -195,12 +202,13 @@ export class Session {
   /** The reply buffer, with room for a message of `size` bytes. */
   #room(size: number): ReplyBuffer {
     if (this.#reply.fits(size)) return this.#reply;
-    this.#flushReplies();
+    this.flush();
     if (!this.#reply.fits(size)) this.#reply = this.#newReply(replyCapacity(size));
     return this.#reply;
   }
 
-  #flushReplies(): void {
+  /** Sends what is not sent yet. */
+  flush(): void {
     const replies = this.#reply;
     if (replies.isEmpty) return;
     if (this.#sink.send(replies)) replies.reset();
@@ -231,7 +239,7 @@ export class Session {
       return;
     }
     this.#finish(request, reply, answer);
-    this.#flushReplies();
+    this.flush();
     this.#sink.send(reply);
   }
 
@@ -264,7 +272,7 @@ export class Session {
           flushed.begin();
           flushed.finish(MessageType.Rflush, tag, HEADER_SIZE);
         }
-        this.#flushReplies();
+        this.flush();
       })
       .finally(() => {
         for (const resolve of this.#onProgress.splice(0)) resolve();
