@@ -87,6 +87,66 @@ describe('following a console', () => {
     );
   });
 
+  it('gives every byte once, though the ring goes on between the header and the copy', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ length: fc.nat(40), begins: fc.boolean() }), { minLength: 30, maxLength: 120 }),
+        (writes) => {
+          const { zone, follower, events, look } = watched();
+          let all = '';
+          let unseen = 0;
+          let header: Uint8Array | undefined;
+          for (const [number, { length, begins }] of writes.entries()) {
+            const text = line(number, length);
+            all += text;
+            unseen += text.length;
+            zone.write(text);
+            // As when we are not let run between the two.
+            if (begins) header ??= zone.bytes.slice(0, 12);
+            if (unseen <= CAPACITY / 4) continue;
+            const copied = zone.bytes.slice();
+            copied.set(header ?? []);
+            events.push(...follower.update(copied, zone.bytes));
+            header = undefined;
+            unseen = 0;
+          }
+          for (let times = 0; times < 3; times++) look();
+          expect(kindsOf(events)).toEqual([]);
+          expect(textOf(events)).toBe(all);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('does not take what was written during the copy for a ring that has been overtaken', () => {
+    const { zone, follower, events, look } = watched();
+    for (let number = 0; number < 40; number++) {
+      zone.write(line(number));
+      look();
+    }
+    look();
+    const before = textOf(events);
+    const header = zone.bytes.slice(0, 12);
+    zone.write(line(40));
+    const copied = zone.bytes.slice();
+    copied.set(header);
+    expect(follower.update(copied, zone.bytes)).toEqual([]);
+    for (let times = 0; times < 2; times++) look();
+    expect(textOf(events)).toBe(before + line(40));
+  });
+
+  it('waits with a boot that happens during the copy', () => {
+    const { zone, follower, events, look } = watched();
+    zone.write(line(1));
+    const before = zone.bytes.slice();
+    zone.boot();
+    expect(follower.update(before, zone.bytes)).toEqual([]);
+    zone.write(line(2));
+    for (let times = 0; times < 2; times++) look();
+    expect(textOf(events)).toBe(line(2));
+  });
+
   it('says when it lost something, and gives whole lines, each once, in order', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(60), { minLength: 1, maxLength: 30 }), (bursts) => {

@@ -30,6 +30,8 @@ interface Snapshot {
   readonly head: number;
   readonly size: number;
   readonly ring: Uint8Array;
+  /** How many bytes from the head on, the oldest, may have been written anew while they were copied. */
+  readonly torn: number;
 }
 
 /**
@@ -58,9 +60,12 @@ export class ConsoleFollower {
     this.#backlog = backlog;
   }
 
-  /** @param zone all bytes of the zone as they are now; they are copied */
-  update(zone: Uint8Array): ConsoleEvent[] {
-    const now = this.#snapshot(zone);
+  /**
+   * @param zone all bytes of the zone as they are now; they are copied
+   * @param after the first bytes of the zone, looked at again when `zone` had been: for a guest that writes meanwhile
+   */
+  update(zone: Uint8Array, after: Uint8Array = zone): ConsoleEvent[] {
+    const now = this.#snapshot(zone, after);
     if (!now) return [];
     const last = this.#last;
     this.#last = now;
@@ -85,13 +90,13 @@ export class ConsoleFollower {
   #advance(last: Snapshot, now: Snapshot): ConsoleEvent[] {
     const capacity = this.#capacity;
     const written = (now.head - last.head + capacity) % capacity;
-    const kept = capacity - written;
+    const kept = capacity - written - now.torn;
     // From the oldest byte on: what has to be as it was, but for the newest, which may just have been written.
-    const changed = firstDifference(last.ring, now.ring, now.head, kept);
+    const changed = firstDifference(last.ring, now.ring, now.head + now.torn, kept);
     const isOvertaken = changed < kept / 2;
     if (isOvertaken || kept < TOO_LITTLE) {
       const events = this.#passOn(last, this.#pending);
-      this.#pending = isOvertaken ? capacity : written;
+      this.#pending = Math.min(isOvertaken ? capacity : written, capacity - now.torn);
       this.#skipsLine = true;
       return [...events, { kind: 'lost', revised: false }];
     }
@@ -110,11 +115,13 @@ export class ConsoleFollower {
     if (now.size === this.#capacity || last.size === this.#capacity) return false;
     if (now.head < last.head) return true;
     const passedOn = last.head - this.#pending;
-    return firstDifference(last.ring, now.ring, 0, passedOn) < passedOn / 2;
+    // It has come to the end of the ring while we copied, and goes on at its beginning.
+    const torn = Math.max(0, now.head + now.torn - this.#capacity);
+    return firstDifference(last.ring, now.ring, torn, passedOn - torn) < (passedOn - torn) / 2;
   }
 
-  #beginAnew({ size, head }: Snapshot): void {
-    this.#pending = size === this.#capacity ? size : head;
+  #beginAnew({ size, head, torn }: Snapshot): void {
+    this.#pending = Math.min(size === this.#capacity ? size : head, this.#capacity - torn);
   }
 
   /** The oldest of what is pending, from a snapshot. */
@@ -136,18 +143,22 @@ export class ConsoleFollower {
   }
 
   /** A copy; undefined while there is no zone, as before the guest's kernel has made it ready. */
-  #snapshot(zone: Uint8Array): Snapshot | undefined {
-    if (zone.length < HEADER_SIZE + this.#capacity || readWord(zone, 0, this.#byteOrder) !== SIGNATURE)
-      return undefined;
+  #snapshot(zone: Uint8Array, after: Uint8Array): Snapshot | undefined {
+    const capacity = this.#capacity;
+    const [now, then] = [this.#header(zone), this.#header(after)];
+    // A new boot in between is seen whole at the next look.
+    if (!now || !then || then.size < now.size || zone.length < HEADER_SIZE + capacity) return undefined;
+    const ring = new Uint8Array(zone.subarray(HEADER_SIZE, HEADER_SIZE + capacity));
+    return { ...now, ring, torn: (then.head - now.head + capacity) % capacity };
+  }
+
+  #header(zone: Uint8Array): { head: number; size: number } | undefined {
+    if (zone.length < HEADER_SIZE || readWord(zone, 0, this.#byteOrder) !== SIGNATURE) return undefined;
     const start = readWord(zone, 4, this.#byteOrder);
     const size = readWord(zone, 8, this.#byteOrder);
     if (size > this.#capacity || start > this.#capacity) return undefined;
-    return {
-      // A start that has come to the end is about to be 0.
-      head: start % this.#capacity,
-      size,
-      ring: new Uint8Array(zone.subarray(HEADER_SIZE, HEADER_SIZE + this.#capacity)),
-    };
+    // A start that has come to the end is about to be 0.
+    return { head: start % this.#capacity, size };
   }
 }
 

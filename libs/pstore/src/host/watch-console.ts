@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConsoleEvent, ConsoleFollower } from '../console-follower.ts';
 import { completeLayout } from '../detect-layout.ts';
-import { placeZones } from '../layout.ts';
+import { HEADER_SIZE, placeZones } from '../layout.ts';
 import { PstoreError } from '../pstore-error.ts';
 import { type RegionFileOptions, readBytes, readRegionFile } from './region-file.ts';
 
@@ -37,7 +37,9 @@ export async function* watchConsole(
   const { ecc, byteOrder = 'little' } = layout;
   const follower = new ConsoleFollower({ size: place.size, ecc, byteOrder, backlog });
   const fd = openSync(path, 'r');
-  const look = () => follower.update(readBytes(fd, region.offset + place.offset, place.size));
+  const start = region.offset + place.offset;
+  // In this order: what the guest writes while we read is told by the second one.
+  const look = () => follower.update(readBytes(fd, start, place.size), readBytes(fd, start, HEADER_SIZE));
   try {
     while (!signal?.aborted) {
       yield* look();
