@@ -51,7 +51,7 @@ inline constexpr SystemCall system_calls[] = {
     NR(iopl), NR(ioperm), NR(modify_ldt), NR(fanotify_init), NEW(lsm_set_self_attr, 460),
     NEW(landlock_create_ruleset, 444), NR(seccomp),
     // Sockets and what else processes talk through
-    NR(socket), NR(connect), NR(bind), NR(sendto), NR(sendmmsg), NR(ioctl), NR(shmget), NR(shmat), NR(shmctl),
+    NR(socket), NR(socketpair), NR(connect), NR(bind), NR(sendto), NR(sendmmsg), NR(ioctl), NR(shmget), NR(shmat), NR(shmctl),
     NR(msgget), NR(msgsnd), NR(msgrcv), NR(msgctl), NR(semget), NR(semop), NR(semtimedop), NR(semctl), NR(mq_open),
     NR(mq_unlink),
     // Files

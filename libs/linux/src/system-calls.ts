@@ -83,6 +83,7 @@ const names = [
   'landlock_create_ruleset',
   'seccomp',
   'socket',
+  'socketpair',
   'connect',
   'bind',
   'sendto',

@@ -109,7 +109,7 @@ describe('code that has taken over 9s', () => {
       'byHandle execve execveat fork ptrace readMemory signal pidfd limit setuid terminalInput',
       EPERM,
     ),
-    ...refused('socketInet socketUnix socketNetlink connect bind send', EPERM),
+    ...refused('socketInet socketUnix socketNetlink socketPair connect bind send', EPERM),
     ...refused('unshare setns cloneNamespace mount fsopen openTree chroot pivotRoot', EPERM),
     ...refused('bpf perf userfaultfd ioUring keys module kexec reboot sharedMemory', EPERM),
     ...refused('clone3 callOfTomorrow', ENOSYS),

@@ -97,6 +97,7 @@ static struct iovec here = {&byte, 1};
   TRY(socketInet, socket(AF_INET, SOCK_STREAM, 0))                                                      \
   TRY(socketUnix, socket(AF_UNIX, SOCK_STREAM, 0))                                                      \
   TRY(socketNetlink, socket(AF_NETLINK, SOCK_RAW, 0))                                                   \
+  TRY(socketPair, socketpair(AF_UNIX, SOCK_DGRAM, 0, (int[2]){0}))                                      \
   TRY(connect, connect(0, NULL, 0))                                                                     \
   TRY(bind, bind(0, NULL, 0))                                                                           \
   TRY(send, sent())                                                                                     \
