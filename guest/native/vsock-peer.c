@@ -4,6 +4,7 @@
  *
  *   talk PORT            stdin to the host, then its end; what comes back to stdout
  *   echo PORT            listens; sends back what comes, each connection in a process of its own
+ *   answer PORT          listens; when the end has come, sends a pattern of as many bytes as came before it
  *   hold PORT            connects, says "open", and then how it ended: "end" or the error
  *   many PORT COUNT      COUNT connections at once, a byte there and back on each; says how many
  *   send PORT BYTES      a pattern to the host
@@ -103,7 +104,35 @@ static void talk(const char *port)
 	waitpid(child, NULL, 0);
 }
 
-static void echo(const char *port)
+static void send_pattern(int fd, uint64_t bytes)
+{
+	for (uint64_t done = 0; done < bytes;) {
+		size_t length = bytes - done < BLOCK ? bytes - done : BLOCK;
+		write_all(fd, pattern + done % PATTERN, length);
+		done += length;
+	}
+	shutdown(fd, SHUT_WR);
+}
+
+static void echo_all(int fd)
+{
+	copy(fd, fd);
+}
+
+static void answer_all(int fd)
+{
+	static char block[BLOCK];
+	uint64_t received = 0;
+	ssize_t count;
+	while ((count = read(fd, block, sizeof block)) > 0)
+		received += count;
+	if (count < 0)
+		fail("read");
+	send_pattern(fd, received);
+}
+
+/* Each connection in a process of its own. */
+static void serve(const char *port, void (*talk_to)(int fd))
 {
 	struct sockaddr_vm any = address(VMADDR_CID_ANY, port);
 	int listener = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -117,7 +146,7 @@ static void echo(const char *port)
 		if (fd < 0)
 			fail("accept");
 		if (fork() == 0) {
-			copy(fd, fd);
+			talk_to(fd);
 			_exit(0);
 		}
 		close(fd);
@@ -149,16 +178,6 @@ static void many(const char *port, int count)
 	for (int i = 0; i < count; i++)
 		answered += read(fds[i], &byte, 1) == 1;
 	printf("%d\n", answered);
-}
-
-static void send_pattern(int fd, uint64_t bytes)
-{
-	for (uint64_t done = 0; done < bytes;) {
-		size_t length = bytes - done < BLOCK ? bytes - done : BLOCK;
-		write_all(fd, pattern + done % PATTERN, length);
-		done += length;
-	}
-	shutdown(fd, SHUT_WR);
 }
 
 static void receive_pattern(int fd)
@@ -279,7 +298,9 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "talk"))
 		talk(port);
 	else if (!strcmp(what, "echo"))
-		echo(port);
+		serve(port, echo_all);
+	else if (!strcmp(what, "answer"))
+		serve(port, answer_all);
 	else if (!strcmp(what, "hold"))
 		hold(port);
 	else if (!strcmp(what, "many"))

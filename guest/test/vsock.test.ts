@@ -36,9 +36,9 @@ async function listen(guest: Guest, port: number, handler: (socket: GuestSocket)
   onTestFinished(() => listening[Symbol.dispose]());
 }
 
-/** Starts an echo server in the guest, which listens when this resolves. */
-async function startEcho(guest: Guest, port: number): Promise<void> {
-  const server = await guest.spawn(['vsock-peer', 'echo', String(port)]);
+/** Starts an echo server in the guest, or one that answers behind the end; it listens when this resolves. */
+async function startEcho(guest: Guest, port: number, what: 'echo' | 'answer' = 'echo'): Promise<void> {
+  const server = await guest.spawn(['vsock-peer', what, String(port)]);
   const line = await new Promise((resolve) => server.stdout.once('data', (data) => resolve(String(data))));
   expect(line).toBe('listening\n');
 }
@@ -53,6 +53,28 @@ test('the host talks to a program of the guest, and each hears the end of the ot
   const socket = await one.vsock.connect(6000);
   socket.end('hello, guest');
   expect(await text(socket)).toBe('hello, guest');
+});
+
+test('half of a connection goes on for long after the other half has ended, whoever ended it', async () => {
+  const heard: string[] = [];
+  await listen(one, 5050, (socket) => {
+    void text(socket).then((said) => {
+      heard.push(said);
+      writePattern(socket, MEBIBYTE);
+    });
+  });
+  const ofHost = new PatternReader();
+  const talk = ['vsock-peer', 'talk', '5050'];
+  ofHost.push((await one.exec(talk, { input: 'my last word' })).stdoutBytes);
+  expect(heard).toEqual(['my last word']);
+  expect(ofHost.verdict).toBe(`${MEBIBYTE} right`);
+
+  await startEcho(one, 6050, 'answer');
+  const ofGuest = new PatternReader();
+  const socket = await one.vsock.connect(6050);
+  socket.end(Buffer.alloc(MEBIBYTE));
+  for await (const data of socket) ofGuest.push(data as Buffer);
+  expect(ofGuest.verdict).toBe(`${MEBIBYTE} right`);
 });
 
 test('what nobody listens on is refused, both ways', async () => {

@@ -1,7 +1,7 @@
-import type { ConnectRouter, ServiceImpl } from '@connectrpc/connect';
+import { type ConnectRouter, createClient, type ServiceImpl } from '@connectrpc/connect';
 import { CrashListener } from '../../../src/gen/vm_crash_pb.ts';
 import { Maitred } from '../../../src/gen/vm_guest_pb.ts';
-import { callerOf, serveRpc } from '../../../src/index.ts';
+import { callerOf, createVmTransport, serveRpc } from '../../../src/index.ts';
 
 /** A server that tells who called, how long a minidump was, and answers `shutdown` when its caller gives up. */
 export function hello(more: Partial<ServiceImpl<typeof Maitred>> = {}): (router: ConnectRouter) => void {
@@ -26,4 +26,10 @@ export function hello(more: Partial<ServiceImpl<typeof Maitred>> = {}): (router:
 export async function serveForEver(address: string): Promise<void> {
   await serveRpc(address, hello());
   process.stdout.write('serves\n');
+}
+
+/** Prints what a server that says `hello` knows of its caller. */
+export async function askWhoIAm(address: string): Promise<void> {
+  await using transport = createVmTransport(address);
+  process.stdout.write((await createClient(Maitred, transport).getKernelVersion({})).kernelRelease);
 }
