@@ -1,6 +1,10 @@
+export { Aggregator, type AggregatorCounters, type AggregatorOptions } from './aggregator.ts';
+export { type Batch, BatchRefusedError } from './batch.ts';
 export { Facility, Severity } from './priority.ts';
+export { RateLimiter, type RateLimitOptions, type Suppressed } from './rate-limit.ts';
 export { LogRecord, type RecordFields } from './record.ts';
 export { parseRfc3164 } from './rfc3164.ts';
 export { scrub, scrubTo } from './scrub.ts';
 export type { ByteSink, RecordFormat, Sink, SinkCounters } from './sink.ts';
+export { type Recovered, Spill, SpillInUseError, type SpillOptions } from './spill.ts';
 export { ParsedTime, parseIsoTime, parseLocalTime, writeLocalTime } from './timestamp.ts';
