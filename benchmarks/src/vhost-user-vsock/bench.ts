@@ -8,6 +8,7 @@ import { nativeProgram } from '../native-program.ts';
 import { figure, ratio, table } from '../table.ts';
 import { DeviceProcess } from './device-process.ts';
 import { floorNanoseconds, startEnds } from './ends.ts';
+import { GuestCpus } from './thread-cpu.ts';
 import { TREE, trees } from './trees.ts';
 import { type Workload, workloads } from './workloads.ts';
 
@@ -66,6 +67,7 @@ async function measure({ rounds, bytes, signal }: MeasureOptions): Promise<Round
         ports: ends.ports.map(({ name, path }) => ({ name, connect: path })),
       },
     });
+    const guestCpus = await GuestCpus.of(guest);
     // What is compiled when it is hot is compiled then.
     for (const workload of workloads)
       await guest.run(commandOf(workload, 'vsock', bytes), { timeoutMs: 600_000 });
@@ -77,7 +79,10 @@ async function measure({ rounds, bytes, signal }: MeasureOptions): Promise<Round
         const kinds = round % 2 === 0 ? (['vsock', 'serial'] as const) : (['serial', 'vsock'] as const);
         for (const kind of kinds) {
           const cpu = device.cpuNanoseconds();
+          const [guestCpu, start] = [guestCpus.nanoseconds(), performance.now()];
           const output = await guest.run(commandOf(workload, kind, bytes), { timeoutMs: 600_000 });
+          figures[`${kind} ${workload.name}, guest CPU`] =
+            (guestCpus.nanoseconds() - guestCpu) / 1e6 / (performance.now() - start);
           figures[`${kind} ${workload.name}`] = workload.figureOf(output, bytes);
           if (kind === 'vsock' && workload.block)
             figures[`device ${workload.name}`] = (device.cpuNanoseconds() - cpu) / (bytes / workload.block);
@@ -106,6 +111,10 @@ function report(results: readonly Round[]): string {
     const goal = target === undefined ? '' : `${isBetter === 'more' ? '>=' : '<='} ${target}`;
     return [name, unit, figure(vsock), figure(serial), ratio(vsock / serial), goal];
   });
+  const guestCpu = workloads.map(({ name }) => [
+    name,
+    ...(['vsock', 'serial'] as const).map((kind) => percent(of(`${kind} ${name}, guest CPU`))),
+  ]);
   const packets = workloads.flatMap(({ name, block }) => {
     if (!block) return [];
     const [device, floor] = [of(`device ${name}`), of(`floor ${name}`)];
@@ -123,6 +132,12 @@ function report(results: readonly Round[]): string {
   return [
     table(['workload', 'unit', 'vsock:', 'virtio-serial:', 'ratio:', 'target:'], compared),
     '',
+    table(['CPU of the guest, busy', 'vsock:', 'virtio-serial:'], guestCpu),
+    '',
     table(['CPU of the device', 'for', 'us:', 'C loop, us:', 'ratio:', 'target:'], packets),
   ].join('\n');
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
 }

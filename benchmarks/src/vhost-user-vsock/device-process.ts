@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { processNanoseconds } from './thread-cpu.ts';
 
 const fromHere = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
@@ -34,10 +34,8 @@ export class DeviceProcess implements AsyncDisposable {
     return new DeviceProcess(socket, child);
   }
 
-  /** User and system time of all its threads so far (proc(5), stat: in steps of 10 ms). */
   cpuNanoseconds(): number {
-    const fields = readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * 10_000_000;
+    return processNanoseconds(this.#child.pid as number);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

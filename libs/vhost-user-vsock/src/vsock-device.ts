@@ -51,7 +51,7 @@ export interface VsockDeviceEvents {
   ringError: [error: RingError];
 }
 
-/** Longer gains nothing measurable; shorter costs round trips an interrupt each. */
+/** Long enough for many round trips to share an interrupt, and too short for a guest to miss its buffers. */
 const COMPLETION_MS = 2;
 const HIGHEST_CID = 0xfffffffe;
 const HIGHEST_PORT = 0xfffffffe;
