@@ -1,16 +1,3 @@
-import { library } from '../../scripts/tsup.ts';
+import { program } from '../../scripts/tsup.ts';
 
-// One CommonJS file with everything inside, because of what start-up costs: see services/9s.
-export default library({
-  entry: ['src/main.ts'],
-  format: ['cjs'],
-  dts: false,
-  tsup: {
-    splitting: false,
-    treeshake: false,
-    noExternal: ['@vm-tools/daemon', '@vm-tools/pstore', '@vm-tools/vsock', 'fzstd'],
-    esbuildOptions: (options) => {
-      options.conditions = ['@vm-tools/source'];
-    },
-  },
-});
+export default program({ inside: ['@vm-tools/daemon', '@vm-tools/pstore', '@vm-tools/vsock', 'fzstd'] });

@@ -34,4 +34,4 @@ export { type Context, runProgram } from './run.ts';
 export { ServiceManager, type ServiceState } from './service-manager.ts';
 export { Shutdown, type ShutdownHandler, type ShutdownOptions } from './shutdown.ts';
 export { UsageError, type UsageErrorCode } from './usage-error.ts';
-export { addressFor, InvalidValue, wholeNumber } from './value.ts';
+export { absolutePath, addressFor, InvalidValue, wholeNumber } from './value.ts';

@@ -29,6 +29,14 @@ export function wholeNumber({ min = 0, max }: { min?: number; max: number }): (t
   };
 }
 
+/** Reads the path of a file or directory that does not depend on where the process is. */
+export function absolutePath(text: string): string {
+  if (text.startsWith('/')) return text;
+  throw new InvalidValue(`${JSON.stringify(text)} is no absolute path`, {
+    remedy: 'a path that begins with /',
+  });
+}
+
 /** Reads an address; see @vm-tools/vsock. */
 export function addressFor(purpose: AddressPurpose): (text: string) => Address {
   return (text) => {

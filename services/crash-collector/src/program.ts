@@ -1,8 +1,8 @@
 import {
+  absolutePath,
   addressFor,
   defineProgram,
   ExitCode,
-  InvalidValue,
   packageVersion,
   wholeNumber,
 } from '@vm-tools/daemon';
@@ -44,7 +44,7 @@ export const program = defineProgram({
     spool: {
       value: 'DIR',
       default: '/var/spool/crash_collector',
-      parse: absolute,
+      parse: absolutePath,
       completes: 'directory',
       description: 'where reports wait: at most 16, 64 MiB, and a twentieth of what is free',
     },
@@ -70,10 +70,3 @@ export const program = defineProgram({
     ['crash_collector --resend', 'send what could not be sent'],
   ],
 });
-
-function absolute(text: string): string {
-  if (text.startsWith('/')) return text;
-  throw new InvalidValue(`${JSON.stringify(text)} is no absolute path`, {
-    remedy: 'a path that begins with /',
-  });
-}

@@ -1,8 +1,8 @@
 import {
+  absolutePath,
   addressFor,
   defineProgram,
   ExitCode,
-  InvalidValue,
   packageVersion,
   serviceEnvironment,
   wholeNumber,
@@ -30,7 +30,7 @@ export const program = defineProgram({
     directory: {
       value: 'DIR',
       default: '/var/spool/crash',
-      parse: absolute,
+      parse: absolutePath,
       completes: 'directory',
       description: 'where they are kept; made if it is not there',
     },
@@ -85,12 +85,5 @@ export const program = defineProgram({
 });
 
 function consent(text: string): 'always' | 'never' | { readonly file: string } {
-  return text === 'always' || text === 'never' ? text : { file: absolute(text) };
-}
-
-function absolute(text: string): string {
-  if (text.startsWith('/')) return text;
-  throw new InvalidValue(`${JSON.stringify(text)} is no absolute path`, {
-    remedy: 'a path that begins with /',
-  });
+  return text === 'always' || text === 'never' ? text : { file: absolutePath(text) };
 }
