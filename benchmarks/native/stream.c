@@ -5,6 +5,7 @@
  *   stream send    ADDRESS BYTES                        prints the seconds that it took
  *   stream receive ADDRESS BYTES
  *   stream bounce  ADDRESS COUNT                        one byte there and back
+ *   stream open    hybrid PATH COUNT                    connections, each closed before the next
  *
  * A connection begins with eight bytes: a letter ('s' the server receives to the end and answers with a byte, 'r' it sends, 'b' it
  * bounces bytes) and seven digits, of mebibytes. On a hybrid address a line CONNECT comes before, answered by OK.
@@ -22,6 +23,8 @@
 #define BUFFER 65536
 #define COMMAND 8
 #define MEBIBYTE (1L << 20)
+#define ASK "CONNECT 1024\n"
+#define ANSWER "OK 1024\n"
 
 static char buffer[BUFFER];
 
@@ -29,6 +32,13 @@ static void die(const char *what)
 {
 	perror(what);
 	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
 static int make(const char *kind, const char *where, int listens)
@@ -85,15 +95,30 @@ static long drain(int fd)
 	return bytes;
 }
 
-/* The line that asks a hybrid socket for a port, read byte by byte: what follows it is not ours. */
+/* The line that asks a hybrid socket for a port: what follows it is not ours. */
 static int shake_hands(int fd)
 {
-	char byte;
-	do
-		if (read(fd, &byte, 1) != 1)
-			return 0;
-	while (byte != '\n');
-	return write(fd, "OK 1024\n", 8) == 8;
+	char line[sizeof ASK];
+	ssize_t size = sizeof ASK - 1;
+	return recv(fd, line, size, MSG_WAITALL) == size && !memcmp(line, ASK, size) &&
+	       write(fd, ANSWER, sizeof ANSWER - 1) == sizeof ANSWER - 1;
+}
+
+/* Seconds that connections take until the server has them and has said so. */
+static double open_hybrid(const char *where, long count)
+{
+	double seconds = 0;
+	char line[sizeof ANSWER];
+	ssize_t size = sizeof ANSWER - 1;
+	for (long i = 0; i < count; i++) {
+		double start = now();
+		int fd = make("hybrid", where, 0);
+		if (write(fd, ASK, sizeof ASK - 1) < 0 || recv(fd, line, size, MSG_WAITALL) != size)
+			die("answer");
+		seconds += now() - start;
+		close(fd);
+	}
+	return seconds;
 }
 
 static void serve_one(int fd)
@@ -122,23 +147,20 @@ static void serve(const char *kind, const char *where)
 	die("accept");
 }
 
-static double now(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 4 && !strcmp(argv[1], "serve"))
 		serve(argv[2], argv[3]);
 	if (argc != 5) {
-		fprintf(stderr, "usage: stream serve KIND WHERE, stream send|receive|bounce KIND WHERE AMOUNT\n");
+		fprintf(stderr, "usage: stream serve KIND WHERE, stream send|receive|bounce|open KIND WHERE AMOUNT\n");
 		return 2;
 	}
 	long amount = atol(argv[4]);
+	if (!strcmp(argv[1], "open")) {
+		printf("%.9f\n", open_hybrid(argv[3], amount));
+		return 0;
+	}
 	int fd = make(argv[2], argv[3], 0);
 	char command[32], byte = 'x';
 	int is_sender = !strcmp(argv[1], "send"), is_receiver = !strcmp(argv[1], "receive");

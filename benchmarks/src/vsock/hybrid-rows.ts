@@ -8,7 +8,7 @@ import { connectHybrid } from '@vm-tools/vsock';
 import { median } from '../median.ts';
 import { nativeProgram } from '../native-program.ts';
 import type { Row } from './row.ts';
-import { type Open, startServer, timeOf, type Work } from './transfers.ts';
+import { type Open, startServer, timeOf, timeOfC, type Work } from './transfers.ts';
 
 const MEBIBYTES = 256;
 /** A transfer takes a twentieth of a second: many of them cost no more than a long one, and a disturbed one counts less. */
@@ -18,9 +18,15 @@ const WARM_UP = 3;
 /** Fewer than may wait to be accepted. */
 const CONNECTIONS = 400;
 
+/** Ours, a plain Unix socket of net, one that asks for a port and waits for the answer, a program in C that does. */
+type Contender = 'hybrid' | 'unix' | 'asked' | 'c';
+
 interface RowFacts {
   readonly unit: 'MB/s' | 'µs';
-  readonly beside?: 'unix' | 'asked';
+  /** Default: `connectHybrid`. */
+  readonly ours?: Contender;
+  /** Default: `unix`. */
+  readonly beside?: Contender;
   readonly target?: number;
   readonly isAtLeast?: boolean;
 }
@@ -41,7 +47,7 @@ export async function hybridRows({
   const folder = mkdtempSync(join(tmpdir(), 'vm-tools-bench-'));
   const program = nativeProgram('stream');
   const paths = { hybrid: join(folder, 'vm.sock'), unix: join(folder, 'plain.sock') };
-  const opens: Readonly<Record<'hybrid' | 'unix' | 'asked', Open>> = {
+  const opens: Readonly<Record<Exclude<Contender, 'c'>, Open>> = {
     hybrid: (options) => connectHybrid({ path: paths.hybrid, port: 1024, ...options }),
     unix: async (options) => {
       const socket = connectNet({ path: paths.unix, ...options });
@@ -63,16 +69,19 @@ export async function hybridRows({
     await using _hybrid = await startServer(program, ['hybrid', paths.hybrid]);
     await using _unix = await startServer(program, ['unix', paths.unix]);
     const row = async (what: string, work: Work, amount: number, facts: RowFacts): Promise<Row> => {
-      const { unit, beside = 'unix', ...target } = facts;
-      const times: Record<string, number[]> = { hybrid: [], [beside]: [] };
+      const { unit, ours: us = 'hybrid', beside = 'unix', ...target } = facts;
+      const times: Partial<Record<Contender, number[]>> = { [us]: [], [beside]: [] };
       for (let round = -WARM_UP; round < rounds * REPEATED; round++) {
-        for (const kind of round % 2 ? (['hybrid', beside] as const) : ([beside, 'hybrid'] as const)) {
+        for (const kind of round % 2 ? [us, beside] : [beside, us]) {
           signal.throwIfAborted();
-          const seconds = await timeOf(work, opens[kind], amount);
+          const seconds =
+            kind === 'c'
+              ? timeOfC(program, 'open', ['hybrid', paths.hybrid], amount)
+              : await timeOf(work, opens[kind], amount);
           if (round >= 0) times[kind]?.push(seconds);
         }
       }
-      const [ours = [], plain = []] = [times['hybrid'], times[beside]];
+      const [ours = [], plain = []] = [times[us], times[beside]];
       const isRate = unit === 'MB/s';
       const text = (seconds: number[]) =>
         `${(isRate ? amount / median(seconds) / 1e6 : (median(seconds) / amount) * 1e6).toFixed(0)} ${unit}`;
@@ -103,6 +112,10 @@ export async function hybridRows({
         asked,
       ),
       await row('hybrid: set-up, beside net that only connects', 'connect', CONNECTIONS, { unit: 'µs' }),
+      await row('a C program: set-up, beside net that only connects', 'connect', CONNECTIONS, {
+        unit: 'µs',
+        ours: 'c',
+      }),
     ];
   } finally {
     pin(process.pid, before);

@@ -31,7 +31,7 @@ export async function timeOf(work: Work, open: Open, amount: number): Promise<nu
 /** The same of native/stream.c. */
 export function timeOfC(
   program: string,
-  work: 'send' | 'receive' | 'bounce',
+  work: 'send' | 'receive' | 'bounce' | 'open',
   address: readonly string[],
   amount: number,
 ): number {
