@@ -1,10 +1,20 @@
 export { Aggregator, type AggregatorCounters, type AggregatorOptions } from './aggregator.ts';
 export { type Batch, BatchRefusedError } from './batch.ts';
+export { newlineFramed, octetCounted } from './framed-format.ts';
 export { Facility, Severity } from './priority.ts';
 export { RateLimiter, type RateLimitOptions, type Suppressed } from './rate-limit.ts';
 export { LogRecord, type RecordFields } from './record.ts';
 export { parseRfc3164 } from './rfc3164.ts';
+export {
+  type LineFormatOptions,
+  logFileFormat,
+  type Rfc3164FormatOptions,
+  rfc3164Format,
+} from './rfc3164-format.ts';
+export { parseRfc5424, parseSyslog, type StructuredElement, structuredDataOf } from './rfc5424.ts';
+export { type Rfc5424FormatOptions, rfc5424Format, type StructuredData } from './rfc5424-format.ts';
 export { scrub, scrubTo } from './scrub.ts';
 export type { ByteSink, RecordFormat, Sink, SinkCounters } from './sink.ts';
 export { type Recovered, Spill, SpillInUseError, type SpillOptions } from './spill.ts';
-export { ParsedTime, parseIsoTime, parseLocalTime, writeLocalTime } from './timestamp.ts';
+export { ParsedTime, parseIsoTime, parseLocalTime, writeLocalTime, writeUtcTime } from './timestamp.ts';
+export { type VmFormatOptions, vmFileFormat, vmSocketFormat } from './vm-format.ts';

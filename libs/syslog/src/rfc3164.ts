@@ -14,19 +14,21 @@ const time = new ParsedTime();
  * text must be there. In place of the time one of RFC 5424 may stand. Nothing throws: what is not understood is text.
  *
  * @param record made ready by `reset`, with the time when the message came
+ * @param hasHostname the name of a host may stand behind the time, as it does in the network
  */
-export function parseRfc3164(record: LogRecord): void {
+export function parseRfc3164(record: LogRecord, hasHostname = false): void {
   const { bytes } = record;
   const end = withoutTrailer(bytes, record.start, record.end);
   record.end = record.messageEnd = end;
   const behindPriority = parsePriority(record);
   const behindTime = parseTime(record, behindPriority, end);
-  record.contentStart = behindTime;
-  parseTag(record, skipSpaces(bytes, behindTime, end), end);
+  const behindHost = hasHostname && record.hasTime ? parseHostname(record, behindTime, end) : behindTime;
+  record.contentStart = behindHost;
+  parseTag(record, skipSpaces(bytes, behindHost, end), end);
 }
 
 /** What closes a message in a stream, and what programs that count wrongly send along. */
-function withoutTrailer(bytes: Uint8Array, start: number, end: number): number {
+export function withoutTrailer(bytes: Uint8Array, start: number, end: number): number {
   let at = end;
   while (at > start && (bytes[at - 1] === 0 || bytes[at - 1] === 0x0a)) at--;
   return at;
@@ -64,6 +66,18 @@ function parseTime(record: LogRecord, start: number, end: number): number {
   return behind;
 }
 
+/** A word that is no tag. @returns where it ends, or the beginning when there is none */
+function parseHostname(record: LogRecord, start: number, end: number): number {
+  const { bytes } = record;
+  const first = skipSpaces(bytes, start, end);
+  let at = first;
+  while (at < end && (bytes[at] as number) > SPACE && bytes[at] !== OPEN) at++;
+  if (at === first || at === end || bytes[at] !== SPACE || bytes[at - 1] === COLON) return start;
+  record.hostnameStart = first;
+  record.hostnameEnd = at;
+  return at;
+}
+
 /** A word that ends with a colon, or with something in brackets. Without one, all is text. */
 function parseTag(record: LogRecord, start: number, end: number): void {
   const { bytes } = record;
@@ -98,7 +112,7 @@ function endsWord(bytes: Uint8Array, at: number, end: number): boolean {
 }
 
 /** A number up to 2^31 - 1; what is none is 0. */
-function parsePid(bytes: Uint8Array, start: number, end: number): number {
+export function parsePid(bytes: Uint8Array, start: number, end: number): number {
   let value = 0;
   for (let at = start; at < end; at++) {
     const digit = (bytes[at] as number) - 0x30;

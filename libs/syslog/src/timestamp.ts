@@ -156,8 +156,11 @@ function daysSince1970(year: number, month: number, day: number): number {
   return y * 365 + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + ofYear - 719_468;
 }
 
-let writtenSecond: number = Number.NaN;
-const written = new Uint8Array(15);
+// Of a time that is written, all but the seconds is kept: it is the same for a minute.
+let localMinute: number = Number.NaN;
+const local = new Uint8Array(15);
+let utcMinute: number = Number.NaN;
+const utc = new Uint8Array(27);
 
 /**
  * Writes `Mmm dd hh:mm:ss` of local time, as RFC 3164 wants it.
@@ -165,17 +168,57 @@ const written = new Uint8Array(15);
  * @returns the end of the 15 bytes
  */
 export function writeLocalTime(out: Uint8Array, at: number, seconds: number): number {
-  if (seconds !== writtenSecond) {
-    const date = new Date(seconds * 1000);
+  const minute = Math.floor(seconds / 60);
+  if (minute !== localMinute) {
+    const date = new Date(minute * 60_000);
     const month = date.getMonth();
-    for (let i = 0; i < 3; i++) written[i] = names[3 * month + i] as number;
-    const text = `${String(date.getDate()).padStart(2)} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-    written[3] = SPACE;
-    for (let i = 0; i < text.length; i++) written[4 + i] = text.charCodeAt(i);
-    writtenSecond = seconds;
+    for (let i = 0; i < 3; i++) local[i] = names[3 * month + i] as number;
+    writeText(
+      local,
+      3,
+      ` ${String(date.getDate()).padStart(2)} ${two(date.getHours())}:${two(date.getMinutes())}:`,
+    );
+    localMinute = minute;
   }
-  for (let i = 0; i < 15; i++) out[at + i] = written[i] as number;
+  writeDigits(local, 13, seconds - minute * 60, 2);
+  for (let i = 0; i < 15; i++) out[at + i] = local[i] as number;
   return at + 15;
+}
+
+/** Of the years that four digits can tell. */
+const FIRST = -62_167_219_200;
+const LAST = 253_402_300_799;
+
+/**
+ * Writes `YYYY-MM-DDThh:mm:ss.ffffffZ` (RFC 5424 section 6.2.3).
+ * @param seconds since 1970, whole ones
+ * @returns the end of the 27 bytes; `at` for a time that cannot be written so
+ */
+export function writeUtcTime(out: Uint8Array, at: number, seconds: number, nanoseconds: number): number {
+  if (!(seconds >= FIRST && seconds <= LAST)) return at;
+  const minute = Math.floor(seconds / 60);
+  if (minute !== utcMinute) {
+    writeText(utc, 0, new Date(minute * 60_000).toISOString());
+    utc[19] = 0x2e;
+    utc[26] = 0x5a;
+    utcMinute = minute;
+  }
+  writeDigits(utc, 17, seconds - minute * 60, 2);
+  writeDigits(utc, 20, Math.floor(nanoseconds / 1000), 6);
+  for (let i = 0; i < 27; i++) out[at + i] = utc[i] as number;
+  return at + 27;
+}
+
+function writeText(out: Uint8Array, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) out[at + i] = text.charCodeAt(i);
+}
+
+function writeDigits(out: Uint8Array, at: number, number: number, digits: number): void {
+  let rest = number;
+  for (let i = digits - 1; i >= 0; i--) {
+    out[at + i] = ZERO + (rest % 10);
+    rest = Math.floor(rest / 10);
+  }
 }
 
 function two(number: number): string {
