@@ -2,6 +2,7 @@ import { bench9p } from './9p/bench.ts';
 import { UsageError } from './command-line.ts';
 import { benchMinidump } from './minidump/bench.ts';
 import { benchPstore } from './pstore/bench.ts';
+import { benchSyslog } from './syslog/bench.ts';
 import { benchVhostUserVsock } from './vhost-user-vsock/bench.ts';
 import { benchVsock } from './vsock/bench.ts';
 
@@ -10,6 +11,7 @@ const benchmarks: Readonly<Record<string, (args: string[], signal: AbortSignal) 
   '9p': bench9p,
   minidump: benchMinidump,
   pstore: benchPstore,
+  syslog: benchSyslog,
   'vhost-user-vsock': benchVhostUserVsock,
   vsock: benchVsock,
 };
