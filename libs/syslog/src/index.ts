@@ -1,5 +1,6 @@
 export { Aggregator, type AggregatorCounters, type AggregatorOptions } from './aggregator.ts';
 export { type Batch, BatchRefusedError } from './batch.ts';
+export { FileSink, type FileSinkOptions } from './file-sink.ts';
 export { newlineFramed, octetCounted } from './framed-format.ts';
 export { Facility, Severity } from './priority.ts';
 export { RateLimiter, type RateLimitOptions, type Suppressed } from './rate-limit.ts';
@@ -13,6 +14,7 @@ export {
 } from './rfc3164-format.ts';
 export { parseRfc5424, parseSyslog, type StructuredElement, structuredDataOf } from './rfc5424.ts';
 export { type Rfc5424FormatOptions, rfc5424Format, type StructuredData } from './rfc5424-format.ts';
+export { RotatingFile, type RotatingFileOptions, type SyncPolicy } from './rotating-file.ts';
 export { scrub, scrubTo } from './scrub.ts';
 export type { ByteSink, RecordFormat, Sink, SinkCounters } from './sink.ts';
 export { type Recovered, Spill, SpillInUseError, type SpillOptions } from './spill.ts';
