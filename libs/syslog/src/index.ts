@@ -1,7 +1,14 @@
 export { Aggregator, type AggregatorCounters, type AggregatorOptions } from './aggregator.ts';
 export { type Batch, BatchRefusedError } from './batch.ts';
 export { FileSink, type FileSinkOptions } from './file-sink.ts';
+export {
+  type DevLogCounters,
+  type DevLogListenOptions,
+  DevLogServer,
+  type DevLogServerOptions,
+} from './dev-log-server.ts';
 export { newlineFramed, octetCounted } from './framed-format.ts';
+export type { IntakeCounters, IntakeOptions, RecordTaker } from './intake.ts';
 export { Facility, Severity } from './priority.ts';
 export { RateLimiter, type RateLimitOptions, type Suppressed } from './rate-limit.ts';
 export { LogRecord, type RecordFields } from './record.ts';
@@ -19,4 +26,5 @@ export { scrub, scrubTo } from './scrub.ts';
 export type { ByteSink, RecordFormat, Sink, SinkCounters } from './sink.ts';
 export { type Recovered, Spill, SpillInUseError, type SpillOptions } from './spill.ts';
 export { ParsedTime, parseIsoTime, parseLocalTime, writeLocalTime, writeUtcTime } from './timestamp.ts';
+export { DevLogInUseError } from './unix-datagram.ts';
 export { type VmFormatOptions, vmFileFormat, vmSocketFormat } from './vm-format.ts';

@@ -47,3 +47,12 @@ test('what is not UTF-8 is decoded all the same', () => {
   record.reset(Uint8Array.of(0x61, 0xff, 0x62), 0, 3, 0, 0);
   expect(record.message).toBe('a\ufffdb');
 });
+
+test('what is kept of a Buffer lasts, too', () => {
+  const bytes = Buffer.from('one');
+  const record = new LogRecord();
+  record.reset(bytes, 0, 3, 0, 0);
+  const kept = record.keep();
+  bytes.write('two');
+  expect(kept.message).toBe('one');
+});

@@ -168,7 +168,8 @@ export class LogRecord {
   /** A copy that lasts, with bytes of its own. */
   keep(): LogRecord {
     const kept: LogRecord = Object.assign(new LogRecord(), this);
-    kept.bytes = this.bytes.slice(this.start, this.end);
+    // Not slice: that of a Buffer copies nothing.
+    kept.bytes = new Uint8Array(this.bytes.subarray(this.start, this.end));
     kept.#move(-this.start);
     return kept;
   }
