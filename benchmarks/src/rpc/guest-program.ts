@@ -13,7 +13,7 @@ import { Cid, connect, listen } from '@vm-tools/vsock';
 const WINDOW = 4 << 20;
 const PIECE = Buffer.alloc(256 << 10, 'x');
 /** On an emulated CPU compiling takes long, and would be counted to whoever comes first. */
-const WARM_UP_MS = 4000;
+const WARM_UP_MS = 12_000;
 const settings = { initialWindowSize: WINDOW };
 
 const sockets = ['unix', 'vsock'] as const;

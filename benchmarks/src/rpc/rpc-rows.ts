@@ -43,7 +43,7 @@ export async function rpcRows(
   { seconds, rounds, signal }: RpcOptions,
 ): Promise<Row[]> {
   const argv = ['/usr/local/bin/node', program.path, 'measure', String(seconds), String(rounds)];
-  const timeoutMs = 120_000 + seconds * (rounds + 2) * 6 * 2_000;
+  const timeoutMs = 240_000 + seconds * (rounds + 2) * 6 * 2_000;
   const output = await guest.run(argv, { timeoutMs, ...(signal ? { signal } : {}) });
   const samples = output
     .trim()

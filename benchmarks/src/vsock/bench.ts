@@ -47,6 +47,6 @@ export async function benchVsock(args: string[], signal: AbortSignal): Promise<n
     console.log(`${rowTable(await guestRows(guest, stream, { rounds, mebibytes, bounces, signal }))}\n`);
   }
   if (only.includes('rpc'))
-    console.log(rowTable(await rpcRows(guest, rpc, { seconds: 0.5, rounds: 4 * rounds, signal })));
+    console.log(rowTable(await rpcRows(guest, rpc, { seconds: 1, rounds: 4 * rounds, signal })));
   return 0;
 }
