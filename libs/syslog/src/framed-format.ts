@@ -33,8 +33,9 @@ export function newlineFramed(format: RecordFormat): RecordFormat {
     overhead: format.overhead + 1,
     write(record, out, at) {
       const end = format.write(record, out, at);
-      for (let i = at; i < end; i++) if (out[i] === NEWLINE) out[i] = SPACE;
+      // It ends the search, too.
       out[end] = NEWLINE;
+      for (let i = out.indexOf(NEWLINE, at); i < end; i = out.indexOf(NEWLINE, i + 1)) out[i] = SPACE;
       return end + 1;
     },
   };

@@ -1,8 +1,8 @@
+import { copyTo } from './copy.ts';
 import type { LogRecord } from './record.ts';
 import type { RecordFormat } from './sink.ts';
 import { writeUtcTime } from './timestamp.ts';
 import {
-  copyTo,
   hostnameBytes,
   TAG_OVERHEAD,
   textWriter,

@@ -25,6 +25,16 @@ test('each byte that is not UTF-8 is one replacement character', () => {
   expect(shown([0xe2, 0x82, 0x41])).toBe('\ufffd\ufffdA');
 });
 
+test('one odd byte is found wherever it stands in much that is plain', () => {
+  for (const odd of [0, 0x1f, 0x7f, 0x80, 0xff]) {
+    for (let at = 0; at < 70; at++) {
+      const bytes = Buffer.alloc(70, 'x ~!');
+      bytes[at] = odd;
+      expect(shown([...bytes])).toBe(reference(bytes));
+    }
+  }
+});
+
 /** The same by the platform's own decoder, a character or a byte at a time. */
 function reference(bytes: Uint8Array): string {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -1,10 +1,4 @@
-/** What a byte is where a character begins: 0 is copied as it is. */
-const CONTROL = 1;
-const WIDE = 2;
-const kinds = new Uint8Array(256);
-kinds.fill(CONTROL, 0, 0x20);
-kinds[0x7f] = CONTROL;
-kinds.fill(WIDE, 0x80);
+import { copyTo } from './copy.ts';
 
 const HASH = 0x23;
 const ZERO = 0x30;
@@ -20,30 +14,52 @@ export function scrubTo(bytes: Uint8Array, start: number, end: number, out: Uint
   let from = start;
   let to = at;
   while (from < end) {
+    const plain = endOfPlain(bytes, from, end);
+    to = copyTo(bytes, from, plain, out, to);
+    if (plain === end) break;
+    from = plain;
     const byte = bytes[from] as number;
-    const kind = kinds[byte] as number;
-    if (kind === 0) {
-      out[to++] = byte;
-      from++;
-    } else if (kind === CONTROL) {
+    if (byte < 0x80) {
       to = writeOctal(byte, out, to);
       from++;
-    } else {
-      const length = sequenceLength(bytes, from, end);
-      if (length === 0) {
-        out[to++] = 0xef;
-        out[to++] = 0xbf;
-        out[to++] = 0xbd;
-        from++;
-        continue;
-      }
-      const point = codePoint(bytes, from, length);
-      if (isHarmful(point)) to = writeOctal(point, out, to);
-      else for (let i = 0; i < length; i++) out[to++] = bytes[from + i] as number;
-      from += length;
+      continue;
     }
+    const length = sequenceLength(bytes, from, end);
+    if (length === 0) {
+      out[to++] = 0xef;
+      out[to++] = 0xbf;
+      out[to++] = 0xbd;
+      from++;
+      continue;
+    }
+    const point = codePoint(bytes, from, length);
+    if (isHarmful(point)) to = writeOctal(point, out, to);
+    else for (let i = 0; i < length; i++) out[to++] = bytes[from + i] as number;
+    from += length;
   }
   return to;
+}
+
+let words: DataView = new DataView(new ArrayBuffer(0));
+/** What `words` sees: a reader has the same bytes for one message after the other. */
+let wordsOf: Uint8Array | undefined;
+
+/** Where printable ASCII ends. Most text is nothing else, so four bytes are looked at together. */
+function endOfPlain(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  if (end - start >= 32) {
+    if (bytes !== wordsOf) {
+      words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      wordsOf = bytes;
+    }
+    for (; at + 4 <= end; at += 4) {
+      const word = words.getInt32(at, true);
+      // The highest bit of each byte: it has one, it is 0x7f, or it is not below 0x20. None carries into the next.
+      if (((word | (word + 0x01010101) | ~(word + 0x60606060)) & 0x80808080) !== 0) break;
+    }
+  }
+  while (at < end && (bytes[at] as number) >= 0x20 && (bytes[at] as number) < 0x7f) at++;
+  return at;
 }
 
 /** {@link scrubTo} as a new array. */

@@ -1,9 +1,10 @@
+import { copyTo } from './copy.ts';
 import { newlineFramed } from './framed-format.ts';
 import { Facility } from './priority.ts';
 import type { LineFormatOptions } from './rfc3164-format.ts';
 import type { RecordFormat } from './sink.ts';
 import { writeLocalTime } from './timestamp.ts';
-import { copyTo, textWriter, writePriority } from './writing.ts';
+import { textWriter, writePriority } from './writing.ts';
 
 const SPACE = 0x20;
 const encoder = new TextEncoder();

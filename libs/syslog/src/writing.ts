@@ -1,3 +1,4 @@
+import { copyTo } from './copy.ts';
 import { Facility } from './priority.ts';
 import type { LogRecord } from './record.ts';
 import { scrubTo } from './scrub.ts';
@@ -34,12 +35,6 @@ export function writePriority(out: Uint8Array, at: number, facility: number, sev
   const end = writeNumber(out, at + 1, (known << 3) | severity);
   out[end] = 0x3e;
   return end + 1;
-}
-
-export function copyTo(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): number {
-  let to = at;
-  for (let from = start; from < end; from++) out[to++] = bytes[from] as number;
-  return to;
 }
 
 /**
