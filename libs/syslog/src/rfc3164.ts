@@ -79,7 +79,7 @@ function parseHostname(record: LogRecord, start: number, end: number): number {
 }
 
 /** A word that ends with a colon, or with something in brackets. Without one, all is text. */
-function parseTag(record: LogRecord, start: number, end: number): void {
+export function parseTag(record: LogRecord, start: number, end: number): void {
   const { bytes } = record;
   const limit = Math.min(end, start + LONGEST_TAG);
   record.messageStart = start;
