@@ -5,7 +5,7 @@ export const debian = {
   /** Builds and runs the test guest; with the package lists of apt, by which it finds a kernel. */
   guest: ['qemu-system-x86', 'busybox-static', 'e2fsprogs', 'xz-utils'],
   /** What tests compare us with, and what writes code that they compare with ours. */
-  judges: ['gdb', 'protobuf-compiler', 'python3-grpcio', 'python3-protobuf'],
+  judges: ['gdb', 'protobuf-compiler', 'python3-grpcio', 'python3-protobuf', 'systemd-journal-remote'],
   /** What benchmarks compare with, and what pins processes to a CPU. */
   bench: ['diod', 'util-linux'],
   /** Only for `*.nightly.test.ts`. */

@@ -9,6 +9,7 @@ export {
 } from './dev-log-server.ts';
 export { newlineFramed, octetCounted } from './framed-format.ts';
 export type { IntakeCounters, IntakeOptions, RecordTaker } from './intake.ts';
+export { type JournalFieldsOptions, journalExportFormat, journalNativeFormat } from './journal-fields.ts';
 export { kmsgDictionaryOf, parseKmsg, unescapeKmsg } from './kmsg.ts';
 export { Facility, Severity } from './priority.ts';
 export { RateLimiter, type RateLimitOptions, type Suppressed } from './rate-limit.ts';

@@ -114,8 +114,14 @@ export function kmsgDictionaryOf(record: LogRecord): Map<string, string> {
   return dictionary;
 }
 
-/** @returns the end in `out`, which may be the same bytes */
-function unescapeTo(bytes: Uint8Array, start: number, end: number, out: Uint8Array, at: number): number {
+/** Copies without escapes. @returns the end in `out`, which may be the same bytes */
+export function unescapeTo(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  at: number,
+): number {
   let to = at;
   for (let from = start; from < end; from++) {
     const byte = bytes[from] as number;
