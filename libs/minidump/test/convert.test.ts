@@ -166,6 +166,15 @@ describe('a stack', () => {
     expect(codes(dump)).toEqual(['STACK_MISSING']);
   });
 
+  test('whose pointer leads nowhere is found by the frame pointer, with what that frame has', async () => {
+    const core = guarded(0x10n);
+    const [thread] = core.threads;
+    const registers = { rsp: 0x10n, rbp: at.stack + 0x800n };
+    const dump = await dumpOf({ ...core, threads: [{ ...thread!, registers }] });
+    expect(dump.threads[0]?.stack?.start).toBe(at.stack);
+    expect(codes(dump)).toEqual(['STACK_POINTER']);
+  });
+
   test('that a signal interrupted is there besides the one of its handler, above and below it', async () => {
     for (const [handler, interrupted] of [
       [at.heap, at.stack],

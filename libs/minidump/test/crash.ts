@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CORE_PATTERN_LOCK } from './core-pattern.ts';
 
 const programs = fileURLToPath(new URL('./programs/', import.meta.url));
 
@@ -22,14 +21,26 @@ export class CrashSite implements Disposable {
     return output;
   }
 
+  /** Compiles a program of Rust, by Debian's compiler. @returns its path */
+  compileRust(source: string): string {
+    const output = join(this.folder, source.replace('.rs', ''));
+    try {
+      execFileSync('/usr/bin/rustc', ['-g', '-C', 'panic=abort', '-o', output, join(programs, source)], {
+        stdio: 'pipe',
+      });
+    } catch (cause) {
+      throw new Error(`${source} cannot be compiled: apt-get install rustc`, { cause });
+    }
+    return output;
+  }
+
   /** Runs a program until it dumps core. @returns the core; that it left none is an error, with what to do about it */
   crash(command: readonly string[], { filter }: { filter?: string } = {}): string {
     const folder = join(this.folder, `run-${++this.#runs}`);
     mkdirSync(folder);
     const setFilter = filter === undefined ? '' : `echo ${filter} > /proc/$$/coredump_filter; `;
     const script = `ulimit -c unlimited; ${setFilter}exec "$@"`;
-    const shell = ['--shared', CORE_PATTERN_LOCK, 'sh', '-c', script, 'sh'];
-    const run = spawnSync('flock', [...shell, ...command], { cwd: folder, encoding: 'utf8' });
+    const run = spawnSync('sh', ['-c', script, 'sh', ...command], { cwd: folder, encoding: 'utf8' });
     const core = readdirSync(folder).find((name) => name.startsWith('core'));
     if (core === undefined) {
       const pattern = readFileSync('/proc/sys/kernel/core_pattern', 'utf8').trim();

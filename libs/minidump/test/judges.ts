@@ -107,15 +107,29 @@ def frames(most):
 
 /** The frames of the thread that crashed, as gdb sees them in the core, up to main. */
 export function gdbFrames(program: string, core: string, most: number): Frame[] {
-  const script = join(core, '..', 'frames.py');
+  return gdbRun(join(core, '..'), [program, core], [`python frames(${most})`]);
+}
+
+/**
+ * What `frames(MOST)`, a function of Python that gdb then has, prints among other commands.
+ * @param folder where there is room for a file
+ */
+export function gdbRun(
+  folder: string,
+  args: readonly string[],
+  commands: readonly string[],
+  gdb = 'gdb',
+): Frame[] {
+  const script = join(folder, 'frames.py');
   writeFileSync(script, FRAMES);
-  const commands = [`source ${script}`, `python frames(${most})`].flatMap((command) => ['-ex', command]);
-  const run = spawnSync('gdb', ['-nx', '-batch', ...commands, program, core], {
+  const flags = [`source ${script}`, ...commands].flatMap((command) => ['-ex', command]);
+  const run = spawnSync(gdb, ['-nx', '-batch', ...flags, ...args], {
+    cwd: folder,
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     env: { ...process.env, DEBUGINFOD_URLS: '' },
   });
-  if (run.error) throw new Error('gdb cannot be run: apt-get install gdb', { cause: run.error });
+  if (run.error) throw new Error(`${gdb} cannot be run: apt-get install ${gdb}`, { cause: run.error });
   return [...run.stdout.matchAll(/^FRAME ([0-9a-f]+) (.*)$/gm)].map(([, pc = '', name = '']) => ({
     pc: BigInt(`0x${pc}`),
     name,

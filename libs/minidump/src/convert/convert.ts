@@ -15,6 +15,7 @@ import {
 } from '../core/modules.ts';
 import { type CoreNotes, readNotes } from '../core/notes.ts';
 import type { Reading } from '../core/reading.ts';
+import type { CoreThread } from '../core/thread.ts';
 import type { MemoryRange } from '../dump/contents.ts';
 import { Aux } from '../elf/elf.ts';
 import { CoreError, type SoftError, SoftErrors } from '../errors.ts';
@@ -23,7 +24,15 @@ import { type ConvertOptions, DEFAULT_BUDGET, DEFAULT_KEEP, Most, type ProcessFa
 import type { CoreInput } from './input.ts';
 import { Instructions } from './instructions.ts';
 import { retained } from './retention.ts';
-import { type Allowance, type CapturedStack, captureStack, share, stackRange } from './stacks.ts';
+import {
+  type Allowance,
+  type CapturedStack,
+  captureStack,
+  type StackRange,
+  share,
+  stackByFrame,
+  stackRange,
+} from './stacks.ts';
 import { undumpedLibraries, undumpedProgram } from './undumped-modules.ts';
 
 /** What came of a conversion. */
@@ -200,7 +209,7 @@ class Collector {
       );
     }
     const ceiling = this.#options.environ ? undefined : this.#auxv.get(Aux.random);
-    const ranges = threads.map(({ sp }) => stackRange(cpu, this.#memory, sp, ceiling));
+    const ranges = threads.map((thread) => this.#stackOf(thread, ceiling));
     const third = Math.floor((this.#options.budget ?? DEFAULT_BUDGET) / 3);
     const [first, ...others] = ranges.map((range) => range?.size ?? 0);
     const sizes = [Math.min(first ?? 0, third), ...share(others, third)];
@@ -212,14 +221,7 @@ class Collector {
       this.#stacks.push(captured);
       const range = ranges[index];
       const size = sizes[index] as number;
-      if (!range) {
-        const sp = thread.sp.toString(16);
-        this.#errors.add(
-          'STACK_MISSING',
-          `the stack pointer of thread ${thread.tid}, 0x${sp}, leads to no stack`,
-        );
-        continue;
-      }
+      if (!range) continue;
       if (size < range.size) cut++;
       const context = { cpu, memory: this.#memory, errors: this.#errors };
       const how = { range, size, ceiling, spare: index === 0 ? spareOfFirst : spare };
@@ -228,6 +230,16 @@ class Collector {
     if (cut > 0) {
       this.#errors.add('STACKS_CUT', `${cut} stacks are not whole: the budget is ${3 * third} bytes`);
     }
+  }
+
+  #stackOf(thread: CoreThread, ceiling: bigint | undefined): StackRange | undefined {
+    const range = stackRange(this.#headers.cpu, this.#memory, thread.sp, ceiling);
+    if (range) return range;
+    const byFrame = stackByFrame(this.#memory, thread, ceiling);
+    const problem = `the stack pointer of thread ${thread.tid}, 0x${thread.sp.toString(16)}, leads to no stack`;
+    if (byFrame) this.#errors.add('STACK_POINTER', `${problem}: it was found by the frame pointer`);
+    else this.#errors.add('STACK_MISSING', problem);
+    return byFrame;
   }
 
   /** Modules whose headers the core has not: those of qemu-user. */

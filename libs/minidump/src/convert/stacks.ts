@@ -1,5 +1,6 @@
 import type { CoreMemory } from '../core/memory.ts';
 import type { Reading } from '../core/reading.ts';
+import type { Segment } from '../core/segment.ts';
 import type { CoreThread } from '../core/thread.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import type { MemoryRange } from '../dump/contents.ts';
@@ -15,6 +16,8 @@ export interface StackRange {
 
 /** How far below the first memory of a stack its pointer may be: Linux keeps so much free below a stack that grows. */
 const GUARD = 1n << 20n;
+/** How much of a stack there is below a frame pointer, when nothing else is known: what the frame itself has. */
+const FRAME = 4096n;
 /** How much of a stack is searched for a signal frame. */
 const SEARCHED = 1 << 16;
 /** Stacks that were interrupted one within the other. */
@@ -38,8 +41,26 @@ export function stackRange(
       segment = memory.segments.above(segment.end);
     if (!segment?.write || segment.start - sp > GUARD) return undefined;
   }
-  const below = BigInt.asUintN(64, (sp - BigInt(cpu.redZone)) & ~15n);
-  const start = below > segment.start && below <= sp ? below : segment.start;
+  return upwards(segment, sp, BigInt(cpu.redZone), ceiling);
+}
+
+/** The same by a frame pointer: for a thread whose stack pointer was overwritten. */
+export function stackByFrame(
+  memory: CoreMemory,
+  { framePointers }: CoreThread,
+  ceiling: bigint | undefined,
+): StackRange | undefined {
+  for (const pointer of framePointers) {
+    const segment = memory.segments.at(pointer);
+    if (segment?.write) return upwards(segment, pointer, FRAME, ceiling);
+  }
+  return undefined;
+}
+
+/** From so many bytes below a pointer to the end of the segment, or of the stack. */
+function upwards(segment: Segment, pointer: bigint, margin: bigint, ceiling: bigint | undefined): StackRange {
+  const below = BigInt.asUintN(64, (pointer - margin) & ~15n);
+  const start = below > segment.start && below <= pointer ? below : segment.start;
   const end = ceiling !== undefined && ceiling > start && ceiling < segment.end ? ceiling : segment.end;
   return { start, size: Math.min(Number(end - start), Most.range) };
 }

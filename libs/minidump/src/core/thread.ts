@@ -57,6 +57,12 @@ export class CoreThread {
     return this.registers.get(this.#cpu.ip) as bigint;
   }
 
+  /** What may be its frame pointer. */
+  get framePointers(): bigint[] {
+    const { registers } = this;
+    return this.#cpu.framePointers.flatMap((name) => registers.get(name) ?? []);
+  }
+
   /** The thread's context as a minidump has it. */
   encodeContext(): Uint8Array {
     return this.#cpu.encodeContext(this.registers, this.float);

@@ -86,6 +86,7 @@ export const aarch64: Cpu = {
   redZone: 0,
   sp: 'sp',
   ip: 'pc',
+  framePointers: ['x29'],
   context,
   encodeContext(registers, float) {
     const vectors = vectorsOf(float);

@@ -31,6 +31,8 @@ export const arm: Cpu = {
   redZone: 0,
   sp: 'sp',
   ip: 'pc',
+  // Of ARM and of Thumb code.
+  framePointers: ['r11', 'r7'],
   context,
   encodeContext(registers, float) {
     const vfp = whole(float.vfp, 260);

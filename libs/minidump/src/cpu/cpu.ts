@@ -42,6 +42,8 @@ export interface Cpu {
   readonly redZone: number;
   readonly sp: string;
   readonly ip: string;
+  /** Those in which compilers keep the frame pointer. */
+  readonly framePointers: readonly string[];
   /** The context record of a minidump. */
   readonly context: RecordType<Fields>;
   /** A thread's context of its registers (see {@link Cpu.prstatus}) and floating-point notes. */

@@ -51,6 +51,7 @@ export const i386: Cpu = {
   redZone: 0,
   sp: 'esp',
   ip: 'eip',
+  framePointers: ['ebp'],
   context,
   encodeContext(registers, float) {
     const floatSave = whole(float.fpregset, 108);

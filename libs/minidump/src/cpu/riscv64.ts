@@ -33,6 +33,7 @@ export const riscv64: Cpu = {
   redZone: 0,
   sp: 'sp',
   ip: 'pc',
+  framePointers: ['s0'],
   context,
   encodeContext(registers, float) {
     const fpregset = whole(float.fpregset, 260);

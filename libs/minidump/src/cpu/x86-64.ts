@@ -61,6 +61,7 @@ export const x86_64: Cpu = {
   redZone: 128,
   sp: 'rsp',
   ip: 'rip',
+  framePointers: ['rbp'],
   context,
   encodeContext(registers, float) {
     const fxsave = whole(float.fpregset, 512) ?? whole(float.xstate, 512);
