@@ -90,6 +90,11 @@ export class RotatingFile implements AsyncDisposable {
    */
   append(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
     this.rotateIfDue(end - start);
+    this.write(bytes, start, end);
+  }
+
+  /** As `append`, to the file that `ino` and `size` tell of: for who has asked `rotateIfDue` before. @throws SystemError as `append` */
+  write(bytes: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end; ) {
       const written = write(this.#fd, bytes, at, end - at);
       if (written < 0) this.#takeBack(written, 'write');
