@@ -168,7 +168,7 @@ describe('a stack', () => {
 
   test('whose pointer leads nowhere is found by the frame pointer, with what that frame has', async () => {
     const core = guarded(0x10n);
-    const [thread] = core.threads;
+    const [thread] = core.threads ?? [];
     const registers = { rsp: 0x10n, rbp: at.stack + 0x800n };
     const dump = await dumpOf({ ...core, threads: [{ ...thread!, registers }] });
     expect(dump.threads[0]?.stack?.start).toBe(at.stack);

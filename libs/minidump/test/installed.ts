@@ -36,6 +36,8 @@ export function installed(folders: readonly string[]): Installed {
     for (const [command, path] of Object.entries(bin))
       links.push(`ln -s ${home}/${path} /usr/local/bin/${command}`);
   }
+  // What the native package has in it, and what it depends on.
+  files[`${MODULES}/node-gyp-build`] = join(repository, 'node_modules/node-gyp-build');
   const addon = 'build/Release/linux.node';
   files[`${MODULES}/@vm-tools/linux/${addon}`] = join(repository, 'libs/linux', addon);
   return { files, script: links.join('\n') };

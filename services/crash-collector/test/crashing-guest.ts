@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crashListener, type FailureNotice } from '@vm-tools/crash-report';
-import { bootGuest, type Guest, guestProgram } from '@vm-tools/guest';
+import { bootGuest, type Guest } from '@vm-tools/guest';
 import { type RpcServer, serveRpc } from '@vm-tools/vm-rpc';
 import { CrashListener } from '@vm-tools/vm-rpc/vm-crash';
 import { makeVmDirectory, vmSocketPath } from '@vm-tools/vsock';
 import { vi } from 'vitest';
+import { installed } from '../../../libs/minidump/test/installed.ts';
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const NODE = '/usr/local/bin/node';
 const CID = 3;
 /** Nothing here takes long, but on a machine that is busy with other things. */
 const PATIENT = { timeout: 110_000, interval: 50 };
@@ -32,20 +32,13 @@ export class CrashingGuest implements AsyncDisposable {
   readonly folder: string;
   readonly failures: FailureNotice[] = [];
   consent = true;
-  readonly #collector: string;
-  readonly #notifier: string;
   readonly #seen = new Set<string>();
   #server: RpcServer | undefined;
 
-  private constructor(
-    guest: Guest,
-    facts: { folder: string; program: string; collector: string; notifier: string },
-  ) {
+  private constructor(guest: Guest, folder: string, program: string) {
     this.guest = guest;
-    this.folder = facts.folder;
-    this.program = facts.program;
-    this.#collector = facts.collector;
-    this.#notifier = facts.notifier;
+    this.folder = folder;
+    this.program = program;
   }
 
   static async boot(): Promise<CrashingGuest> {
@@ -53,23 +46,14 @@ export class CrashingGuest implements AsyncDisposable {
     const program = join(folder, 'crash');
     const source = fromHere('../../../libs/minidump/test/programs/crash.c');
     execFileSync('gcc', ['-g', '-O0', '-fno-omit-frame-pointer', '-o', program, source, '-lpthread', '-ldl']);
-    const collector = guestProgram(fromHere('../src/main.ts'), 'crash_collector');
-    const notifier = guestProgram(fromHere('../src/notifier.ts'), 'notifier');
-    const files: Record<string, string | Uint8Array> = {
-      ...collector.files,
-      ...notifier.files,
-      '/opt/crash': program,
-    };
+    const packages = installed(['services/crash-collector']);
+    const files = { ...packages.files, '/opt/crash': program };
     const guest = await bootGuest({ node: true, cid: CID, files });
+    await guest.sh(packages.script);
     const run = join(folder, 'run');
     makeVmDirectory(CID, run);
     await guest.vsock.serve(vmSocketPath(CID, run));
-    const it = new CrashingGuest(guest, {
-      folder,
-      program,
-      collector: collector.path,
-      notifier: notifier.path,
-    });
+    const it = new CrashingGuest(guest, folder, program);
     await it.listen();
     return it;
   }
@@ -91,18 +75,9 @@ export class CrashingGuest implements AsyncDisposable {
     await this.#server?.close();
   }
 
-  /** Runs crash_collector in the guest. */
-  async collector(...args: string[]): Promise<{ status: number | null; stderr: string }> {
-    return await this.guest.exec([NODE, this.#collector, ...args]);
-  }
-
-  async notifier(...args: string[]): Promise<{ status: number | null; stderr: string }> {
-    return await this.guest.exec([NODE, this.#notifier, ...args]);
-  }
-
   /** Runs a script in which the program crashes, and waits until its handlers, too, have ended. */
   async crashing(script: string): Promise<void> {
-    await this.guest.sh(`${script}; while pidof node > /dev/null; do sleep 0.1; done`);
+    await this.guest.sh(`set +e\n${script}\nwhile pidof node > /dev/null; do sleep 0.1; done`);
   }
 
   /** The next report that arrives, or has. */
