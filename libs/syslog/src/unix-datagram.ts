@@ -41,10 +41,15 @@ export class UnixDatagram {
     }
   }
 
-  /** Removes the name, unless it is another's by now. */
+  /** Removes the name, unless it is another's by now, or the process has given up the right to: the next one replaces it. */
   unlink(): void {
-    if (lstatSync(this.#path, { bigint: true, throwIfNoEntry: false })?.ino === this.#inode)
+    if (lstatSync(this.#path, { bigint: true, throwIfNoEntry: false })?.ino !== this.#inode) return;
+    try {
       unlinkSync(this.#path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    }
   }
 }
 
