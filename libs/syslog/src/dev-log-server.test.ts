@@ -5,45 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as linux from '@vm-tools/linux';
 import { test as base, describe, expect, vi } from 'vitest';
+import { KeptRecords } from '../test/kept-records.ts';
 import { DevLogServer, type DevLogServerOptions } from './dev-log-server.ts';
-import type { LogRecord } from './record.ts';
 
 const { AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCK_STREAM } = linux.constants;
 const patience = { timeout: 60_000 };
 
-/** A sink that keeps what it takes, as long as it is open. */
-class Kept {
-  readonly records: LogRecord[] = [];
-  isOpen = true;
-  #room = Promise.withResolvers<void>();
-
-  write(record: LogRecord): boolean {
-    if (this.isOpen) this.records.push(record.keep());
-    return this.isOpen;
-  }
-
-  async ready(): Promise<void> {
-    if (!this.isOpen) await this.#room.promise;
-  }
-
-  block(): void {
-    this.isOpen = false;
-    this.#room = Promise.withResolvers();
-  }
-
-  open(): void {
-    this.isOpen = true;
-    this.#room.resolve();
-  }
-
-  get messages(): string[] {
-    return this.records.map(({ message }) => message);
-  }
-}
-
 interface Fixture {
   directory: string;
-  sink: Kept;
+  sink: KeptRecords;
   serve: (options?: Partial<DevLogServerOptions>) => DevLogServer;
   /** A connected socket. */
   client: (path: string, type?: number) => (text: string | Buffer) => number;
@@ -57,7 +27,7 @@ const test = base.extend<Fixture>({
     rmSync(path, { recursive: true, force: true });
   },
   // biome-ignore lint/correctness/noEmptyPattern: as above
-  sink: async ({}, use) => use(new Kept()),
+  sink: async ({}, use) => use(new KeptRecords()),
   serve: async ({ sink }, use) => {
     const servers: DevLogServer[] = [];
     await use((options) => {

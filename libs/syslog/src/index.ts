@@ -11,6 +11,7 @@ export { newlineFramed, octetCounted } from './framed-format.ts';
 export type { IntakeCounters, IntakeOptions, RecordTaker } from './intake.ts';
 export { type JournalFieldsOptions, journalExportFormat, journalNativeFormat } from './journal-fields.ts';
 export { kmsgDictionaryOf, parseKmsg, unescapeKmsg } from './kmsg.ts';
+export { type KmsgCounters, KmsgReader, type KmsgReaderOptions } from './kmsg-reader.ts';
 export { Facility, Severity } from './priority.ts';
 export { RateLimiter, type RateLimitOptions, type Suppressed } from './rate-limit.ts';
 export { LogRecord, type RecordFields } from './record.ts';

@@ -6,6 +6,12 @@ import type { Sink } from './sink.ts';
 /** What a reader of messages asks of where they go. */
 export type RecordTaker = Pick<Sink, 'write' | 'ready'>;
 
+/** Resolves when the sink has room. Whatever it promises, everybody else has their turn before. */
+export async function roomIn(sink: RecordTaker): Promise<void> {
+  await sink.ready();
+  await setImmediate();
+}
+
 export interface IntakeOptions {
   /** Takes the records. While it takes none nothing is read, and the kernel makes the senders wait. */
   readonly sink: RecordTaker;
