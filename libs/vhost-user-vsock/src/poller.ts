@@ -9,7 +9,7 @@ import {
   watch,
 } from '@vm-tools/linux';
 
-const { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLET } = constants;
+const { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLET } = constants;
 
 /** Who is told that a descriptor is ready: once each time it becomes so (edge-triggered). */
 export interface PollTarget {
@@ -47,6 +47,11 @@ export class Poller implements Disposable {
     check(result, 'epoll_ctl');
     this.#targets[token] = target;
     return token;
+  }
+
+  /** Is interested in other events from now on; those that are there already are told again. */
+  change(fd: number, token: number, events: number): void {
+    check(epollControl(this.#epoll, EPOLL_CTL_MOD, fd, events | EPOLLET, token), 'epoll_ctl');
   }
 
   /**

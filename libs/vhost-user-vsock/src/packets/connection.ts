@@ -31,6 +31,8 @@ export class Connection {
   fd = -1;
   /** Of the poller; only with `fd`. */
   token = -1;
+  /** Events of the socket that the poller tells. */
+  events = 0;
   /** Told once how the guest answered: undefined, or why not. Only in `asking`. */
   onAnswer: ((failure: 'ECONNREFUSED' | 'ECONNRESET' | undefined) => void) | undefined;
 

@@ -11,7 +11,6 @@ import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
 
 const { EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR } = constants;
-const SOCKET_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
 /** After what there is to read comes the end. */
 const ENDS = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
@@ -127,9 +126,18 @@ export class PacketSwitch {
 
   #give(connection: Connection, socket: number): void {
     connection.fd = socket;
-    connection.token = this.#options.poller.add(socket, SOCKET_EVENTS, {
+    connection.events = EPOLLIN | EPOLLRDHUP;
+    connection.token = this.#options.poller.add(socket, connection.events, {
       onReady: (events) => this.#onSocket(connection, events),
     });
+  }
+
+  /** To be woken for what nobody waits for costs more than to say so: each write of a fast sender would. */
+  #listenFor(connection: Connection, event: number, wanted: boolean): void {
+    const events = wanted ? connection.events | event : connection.events & ~event;
+    if (events === connection.events || connection.fd < 0) return;
+    connection.events = events;
+    this.#options.poller.change(connection.fd, connection.token, events);
   }
 
   /** Ends a connection without further ado; the guest is told. */
@@ -230,6 +238,7 @@ export class PacketSwitch {
 
   /** Something was written to the socket, or could not be. */
   #afterWrite(connection: Connection): void {
+    this.#listenFor(connection, EPOLLOUT, connection.isHolding);
     if (
       connection.bufferSize === SMALL_BUFFER &&
       !connection.isHolding &&
@@ -439,6 +448,7 @@ export class PacketSwitch {
     if (connection.credit === 0) {
       // Its next packet brings it back.
       this.#leaveLine();
+      this.#listenFor(connection, EPOLLIN, false);
       if (!connection.hasAskedForCredit) this.#owe(connection, Owed.creditRequest);
       connection.hasAskedForCredit = true;
       return true;
@@ -448,6 +458,7 @@ export class PacketSwitch {
     if (outcome === 'no buffers') return false;
     this.#leaveLine();
     if (outcome === 'more') this.#lineUp(connection);
+    else if (outcome === 'drained') this.#listenFor(connection, EPOLLIN, true);
     else if (outcome === 'end') this.#hostEnds(connection);
     else if (outcome === 'error') this.reset(connection);
     return true;
