@@ -329,7 +329,9 @@ export class Aggregator extends EventEmitter<Events> implements Sink {
     if (this.#pending === batch) this.#pending = undefined;
     else this.#forgetSpilled(batch);
     if (refusal) {
-      this.#lose(batch.records, `were refused by the receiver: ${refusal.message}`);
+      // Lines of its own that were refused are no reason for another one.
+      const isTold = batch.senders.some((sender) => sender !== OWN);
+      this.#lose(batch.records, `were refused by the receiver: ${refusal.message}`, isTold);
       return;
     }
     this.#counters.written += batch.records;
@@ -347,9 +349,9 @@ export class Aggregator extends EventEmitter<Events> implements Sink {
     this.#tellRoom();
   }
 
-  #lose(records: number, why: string): void {
+  #lose(records: number, why: string, isTold = true): void {
     this.#counters.lost += records;
-    if (!this.#isClosing) this.note(`${records} messages ${why}`);
+    if (isTold && !this.#isClosing) this.note(`${records} messages ${why}`);
     this.emit('lost', records, why);
   }
 
