@@ -6,6 +6,7 @@ export {
   prepareGuest,
 } from './boot-guest.ts';
 export { type BuildOptions, type BuiltKernel, builtKernel } from './built-kernel.ts';
+export { DebianPrograms } from './debian-programs.ts';
 export { GuestError, type GuestErrorCode } from './errors.ts';
 export type { ExecOptions, ExecResult, Guest, SpawnOptions } from './guest.ts';
 export type { GuestExit, GuestProcess } from './guest-process.ts';
