@@ -36,11 +36,12 @@ export function describeText(dump: MinidumpDescription): string {
   return `${lines.map(printable).join('\n')}\n`;
 }
 
-function summary({ exception, process, system, created }: MinidumpDescription): string[] {
+function summary({ exception, process, system, created, threads }: MinidumpDescription): string[] {
+  const location = threads.find(({ id }) => id === exception?.thread)?.location;
   const crash =
     exception === null
       ? 'none'
-      : `${exception.name ?? `code ${exception.code}`} (${exception.flags}) at ${exception.address}, thread ${exception.thread}`;
+      : `${exception.name ?? `code ${exception.code}`} (${exception.flags}) at ${exception.address}, thread ${exception.thread}${location ? `, in ${location}` : ''}`;
   const os = system?.os || 'unknown system';
   return [
     `Crash:    ${crash}`,
@@ -52,12 +53,13 @@ function summary({ exception, process, system, created }: MinidumpDescription): 
 
 function threads({ threads, exception }: MinidumpDescription): string[] {
   const lines = ['', `Threads (${threads.length})`];
-  for (const [index, { id, name, registers, stack }] of threads.entries()) {
+  for (const [index, { id, name, location, registers, stack }] of threads.entries()) {
     const mark = id === exception?.thread ? '*' : ' ';
     const [ip, sp] = Object.entries(registers);
     const where = ip && sp ? `${ip.join(' ')}  ${sp.join(' ')}` : '';
     const size = stack ? `${stack.size} bytes of stack` : 'no stack';
-    lines.push(`${mark} ${`${id}`.padStart(8)}  ${(name ?? '').padEnd(15)}  ${where}  ${size}`);
+    const place = location ? `${where}  ${location}` : where;
+    lines.push(`${mark} ${`${id}`.padStart(8)}  ${(name ?? '').padEnd(15)}  ${place}  ${size}`);
     if (index >= WITH_REGISTERS) continue;
     const texts = Object.entries(registers).map(
       ([register, value]) => `${register.padStart(6)} ${value.padEnd(18)}`,

@@ -25,6 +25,8 @@ export interface MinidumpDescription {
   readonly threads: readonly {
     readonly id: number;
     readonly name: string | null;
+    /** The module that it was in, and the distance from where that begins: `/bin/true+0x1f`. */
+    readonly location: string | null;
     readonly registers: Readonly<Record<string, string>>;
     readonly stack: { readonly start: string; readonly size: number } | null;
   }[];
@@ -56,6 +58,7 @@ export function describeMinidump(dump: Minidump): MinidumpDescription {
       return otherwise;
     }
   };
+  const modules = part(() => dump.modules, []);
   return {
     created: new Date(dump.time * 1000).toISOString(),
     streams: dump.streams.map(({ type, name, size }) => ({
@@ -66,18 +69,14 @@ export function describeMinidump(dump: Minidump): MinidumpDescription {
     system: part(() => systemOf(dump), null),
     process: part(() => processOf(dump), { pid: null, commandLine: [] }),
     exception: part(() => exceptionOf(dump), null),
-    threads: part(() => threadsOf(dump), []),
-    modules: part(
-      () =>
-        dump.modules.map(({ name, base, size, buildId }) => ({
-          name,
-          base: address(base),
-          size,
-          buildId: buildId ? hex(buildId) : null,
-          debugId: buildId ? debugId(buildId) : null,
-        })),
-      [],
-    ),
+    threads: part(() => threadsOf(dump, modules), []),
+    modules: modules.map(({ name, base, size, buildId }) => ({
+      name,
+      base: address(base),
+      size,
+      buildId: buildId ? hex(buildId) : null,
+      debugId: buildId ? debugId(buildId) : null,
+    })),
     memory: part(
       () => dump.memory.map(({ start, bytes }) => ({ start: address(start), size: bytes.length })),
       [],
@@ -117,22 +116,30 @@ function exceptionOf(dump: Minidump): MinidumpDescription['exception'] {
   return { thread: tid, code, name, flags: flags | 0, address: address(exception.address) };
 }
 
-function threadsOf(dump: Minidump): MinidumpDescription['threads'] {
+function threadsOf(dump: Minidump, modules: Minidump['modules']): MinidumpDescription['threads'] {
   const names = dump.threadNames;
   const cpu = cpus.find(({ name }) => name === dump.cpu);
   return dump.threads.map(({ tid, context, stack }) => {
     const width = (cpu?.bits ?? 64) / 4;
-    const registers = [...(dump.registers(context) ?? [])].map(([name, value]) => [
+    const values = dump.registers(context);
+    const registers = [...(values ?? [])].map(([name, value]) => [
       name,
       `0x${value.toString(16).padStart(width, '0')}`,
     ]);
     return {
       id: tid,
       name: names.get(tid) ?? null,
+      location: (cpu && locate(values?.get(cpu.ip), modules)) ?? null,
       registers: Object.fromEntries(registers),
       stack: stack ? { start: address(stack.start), size: stack.bytes.length } : null,
     };
   });
+}
+
+function locate(ip: bigint | undefined, modules: Minidump['modules']): string | undefined {
+  if (ip === undefined) return undefined;
+  const module = modules.find(({ base, size }) => base <= ip && ip < base + BigInt(size));
+  return module && `${module.name}+${address(ip - module.base)}`;
 }
 
 function address(value: bigint): string {
