@@ -56,3 +56,14 @@ test('a ring that is stopped, or moves, gives its buffers back first', () => {
   expect(guest.tx.takeUsed()).toHaveLength(2);
   expect(guest.tx.wasInterrupted()).toBe(true);
 });
+
+test('memory in which the rings do not lie any more ends the session, and not the device', async () => {
+  using under = new CoreUnderTest({ completionMs: NEVER_MS });
+  const { guest } = under;
+  sendPackets(under, 1);
+  guest.frontEnd.send({ request: Request.setMemTable, ...guest.memoryTable([]) });
+  under.core.poll();
+  const [[reason = ''] = []] = await under.events('detached');
+  expect(reason).toContain('is not in guest memory');
+  expect(guest.tx.takeUsed()).toHaveLength(1);
+});

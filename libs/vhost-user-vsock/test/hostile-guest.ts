@@ -150,9 +150,10 @@ export class HostileGuest implements Disposable {
   readonly reasons: string[] = [];
   #isAttached = false;
 
-  constructor() {
+  /** @param completionMs how long the device may keep packets of the guest that it has taken */
+  constructor(completionMs: number) {
     this.#core = new DeviceCore(
-      { guestCid: 3, maxConnections: 16, connectTimeoutMs: 60_000, completionMs: 0 },
+      { guestCid: 3, maxConnections: 16, connectTimeoutMs: 60_000, completionMs },
       (event, ...args) => {
         if (event === 'accepted' || event === 'connected') this.#programs.push(args[1] as number);
         else if (event === 'ringFailed') this.reasons.push(args[1] as string);

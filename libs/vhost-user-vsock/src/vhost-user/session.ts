@@ -262,6 +262,8 @@ export class Session {
     const memory = new GuestMemory(regions);
     for (const { fd } of regions) if (descriptors.includes(fd)) keep(fd);
     const before = this.#memory;
+    // What the guest has not seen yet goes where it lay, also when one of them lies nowhere any more.
+    for (const index of [0, 1] as const) this.#options.packets.stop(index);
     this.#memory = memory;
     try {
       // Rings that run lie elsewhere now.
