@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { type Batch, BatchRefusedError } from './batch.ts';
 import { Facility, Severity } from './priority.ts';
-import { RateLimiter, type RateLimitOptions } from './rate-limit.ts';
+import type { RateLimitOptions } from './rate-limit.ts';
 import { LogRecord } from './record.ts';
+import { SenderLimits } from './sender-limits.ts';
 import { type Chosen, SenderQueues } from './sender-queues.ts';
 import type { RecordFormat, Sink, SinkCounters } from './sink.ts';
 import type { Spill } from './spill.ts';
@@ -73,7 +74,7 @@ const OWN = -0x8000_0000;
 export class Aggregator extends EventEmitter<Events> implements Sink {
   readonly #options: AggregatorOptions;
   readonly #limits;
-  readonly #limiter: RateLimiter | undefined;
+  readonly #limiter: SenderLimits | undefined;
   readonly #spill: Spill | undefined;
   /** Senders with batches in the spill, how many each: what they send now has to wait for those. */
   #spilledBy: Map<number, number>;
@@ -90,7 +91,6 @@ export class Aggregator extends EventEmitter<Events> implements Sink {
   /** Records in memory have waited long enough. */
   #isDue = false;
   #dueTimer: NodeJS.Timeout | undefined;
-  #limitTimer: NodeJS.Timeout | undefined;
   #isSending = false;
   #isClosing = false;
   #wake: () => void = () => undefined;
@@ -119,7 +119,9 @@ export class Aggregator extends EventEmitter<Events> implements Sink {
       maxMemoryBytes = 4 << 20,
     } = options;
     this.#limits = { flushMs, flushBytes, maxBatchBytes, maxMemoryBytes };
-    this.#limiter = options.rateLimit && new RateLimiter(options.rateLimit);
+    this.#limiter =
+      options.rateLimit &&
+      new SenderLimits(options.rateLimit, (...suppressed) => this.#tellSuppressed(...suppressed));
     this.#spill = options.spill;
     this.#spilledBy = this.#spill?.senders() ?? new Map();
     this.#counters.taken = this.#spill?.records ?? 0;
@@ -141,8 +143,10 @@ export class Aggregator extends EventEmitter<Events> implements Sink {
     }
     const sender = this.#options.senderOf?.(record) ?? record.senderPid;
     this.#counters.taken++;
-    if (this.#limiter?.admit(sender, performance.now()) === false) this.#suppress();
-    else this.#add(sender, bytes);
+    if (this.#limiter?.admit(sender) === false) {
+      this.#counters.suppressed++;
+      this.#counters.lost++;
+    } else this.#add(sender, bytes);
     return true;
   }
 
@@ -192,23 +196,9 @@ export class Aggregator extends EventEmitter<Events> implements Sink {
       }, this.#limits.flushMs);
   }
 
-  #suppress(): void {
-    this.#counters.suppressed++;
-    this.#counters.lost++;
-    const { intervalMs } = (this.#limiter as RateLimiter).options;
-    this.#limitTimer ??= setTimeout(() => {
-      this.#limitTimer = undefined;
-      this.#tellSuppressed();
-    }, intervalMs);
-  }
-
-  #tellSuppressed(): void {
-    for (const { sender, records } of this.#limiter?.settle() ?? []) {
-      const { messages, intervalMs } = (this.#limiter as RateLimiter).options;
-      const limit = `${messages} in ${intervalMs / 1000} s are allowed`;
-      this.note(`${records} messages of process ${sender} were suppressed: ${limit}`);
-      this.emit('lost', records, `process ${sender} had more than ${limit}`);
-    }
+  #tellSuppressed(records: number, sender: number, allowed: string): void {
+    this.note(`${records} messages of process ${sender} were suppressed: ${allowed}`);
+    this.emit('lost', records, `process ${sender} had more than ${allowed}`);
   }
 
   /** Whether a record of so many bytes has room, perhaps when others have gone to the disk. */
@@ -371,8 +361,7 @@ export class Aggregator extends EventEmitter<Events> implements Sink {
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#limitTimer);
-    this.#tellSuppressed();
+    this.#limiter?.close();
     this.#isClosing = true;
     clearTimeout(this.#dueTimer);
     this.#wake();
