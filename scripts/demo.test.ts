@@ -27,5 +27,6 @@ function withoutWhatVaries(text: string): string {
     .replaceAll(/\[ *\d+\.\d{6}\]/g, '[TIME]')
     .replaceAll(/vm-tools-demo-\w+/g, 'vm-tools-demo-XXXXXX')
     .replaceAll(/(ln -s )\S+/g, '$1REPOSITORY')
-    .replaceAll(/Linux \d\S+/g, 'Linux RELEASE');
+    .replaceAll(/^( +)\w{3} [ \d]\d [\d:]{8}(?= <)/gm, '$1DATE')
+    .replaceAll(/(Linux (?:version )?)\d\S+/g, '$1RELEASE');
 }

@@ -1,13 +1,15 @@
-// `npm run demo`: a Linux guest boots in QEMU and mounts a directory of this machine, which 9s serves. Then it panics, and its last
-// words are read.
+// `npm run demo`: a Linux guest boots in QEMU and mounts a directory of this machine, which 9s serves. Its log comes to a file here. Then it
+// panics, and its last words are read.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { bootGuest, type Guest } from '@vm-tools/guest';
+import { bootGuest, type Guest, guestProgram } from '@vm-tools/guest';
+import { makeVmDirectory, vmSocketPath } from '@vm-tools/vsock';
 import { repository } from './workspaces.ts';
 
 const { kernel } = parseArgs({ options: { kernel: { type: 'string', default: 'debian' } } }).values;
@@ -18,17 +20,22 @@ const folder = mkdtempSync(join(tmpdir(), 'vm-tools-demo-'));
 const root = join(folder, 'shared');
 const socket = join(folder, '9p.sock');
 const memory = join(folder, 'memory');
+const runtime = join(folder, 'run');
+const logs = join(folder, 'logs');
 /** What the kernel of the guest keeps clear of, and where it writes when it panics. */
 const ramoops = 'mem_address=0x8000000 mem_size=0x40000 record_size=0x8000 console_size=0x8000';
 mkdirSync(root);
 writeFileSync(join(root, 'greeting.txt'), 'hello from the host\n');
 
 try {
-  await using server = await start9s(['--root', root, `unix:${socket}`]);
+  await using server = await start('services/9s/src/main.ts', ['--root', root, `unix:${socket}`]);
   say(`9s (process ${server.pid}) serves ${root}`);
   say('booting Linux in QEMU on an emulated CPU; what it boots from is built the first time');
+  const syslog = guestProgram(join(repository, 'services/vm-syslog/src/vm-syslog.ts'), 'vm_syslog');
   await using guest = await bootGuest({
     kernel,
+    node: true,
+    files: syslog.files,
     p9: { shared: socket },
     modules: [`ramoops ${ramoops}`],
     cmdline: 'memmap=1M$0x8000000',
@@ -47,6 +54,19 @@ try {
   await inGuest(guest, 'mknod /mnt/disk b 8 0');
   await inGuest(guest, `ln -s ${repository} /mnt/out; ls /mnt/out/`);
 
+  makeVmDirectory(3, runtime);
+  await guest.vsock.serve(vmSocketPath(3, runtime));
+  // AF_VSOCK has its ports once, and 9999 may be taken.
+  const port = 200_000 + process.pid;
+  const forwarding = ['--listen', `vsock::${port}`, '--log-destination', logs, '--vm', '3=demo:1a2b'];
+  await using forwarder = await start('services/vm-syslog/src/vmlog-forwarder.ts', forwarding);
+  say(`vmlog_forwarder (process ${forwarder.pid}) takes the guest's log, which vm_syslog sends`);
+  const collecting = ['--host', `vsock:host:${port}`, '--flush-ms', '100'];
+  await guest.spawn(['/usr/local/bin/node', syslog.path, ...collecting]).started;
+  await guest.sh('until [ -S /dev/log ]; do sleep 0.1; done');
+  await inGuest(guest, 'logger -t demo "hello, log"');
+  await showLog(join(logs, '1a2b/log/ZGVtbw==.log'), 'Linux version [^ ]+', 'hello, log');
+
   say('it panics');
   await inGuest(guest, 'echo "these are my last words" > /dev/kmsg');
   // Nobody is left to say that the command has ended.
@@ -64,16 +84,18 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Starts the service from its sources and resolves when it says that it listens. */
-async function start9s(args: string[]): Promise<AsyncDisposable & { pid: number | undefined }> {
-  const program = join(repository, 'services/9s/src/main.ts');
+/** Starts a service from its sources and resolves when it says that it listens. */
+async function start(source: string, args: string[]): Promise<AsyncDisposable & { pid: number | undefined }> {
   const child = spawn(
     process.execPath,
-    ['--conditions=@vm-tools/source', program, '--log-format', 'text', ...args],
-    { stdio: ['ignore', 'inherit', 'pipe'] },
+    ['--conditions=@vm-tools/source', join(repository, source), '--log-format', 'text', ...args],
+    { stdio: ['ignore', 'inherit', 'pipe'], env: { ...process.env, VM_TOOLS_RUNTIME_DIR: runtime } },
   );
   const ended = once(child, 'exit');
-  await Promise.race([listens(child), ended.then(() => Promise.reject(new Error('9s did not start')))]);
+  await Promise.race([
+    listens(child),
+    ended.then(() => Promise.reject(new Error(`${source} did not start`))),
+  ]);
   return {
     pid: child.pid,
     async [Symbol.asyncDispose]() {
@@ -85,7 +107,7 @@ async function start9s(args: string[]): Promise<AsyncDisposable & { pid: number 
 
 function listens({ stderr }: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    if (!stderr) throw new Error('9s has no standard error');
+    if (!stderr) throw new Error('there is no standard error');
     createInterface(stderr).on('line', (line) => {
       if (/\blistening\b/.test(line)) resolve();
       if (/\b(warn|error)/i.test(line)) console.error(line);
@@ -112,6 +134,20 @@ function onHost(name: string, source: string, args: string[]): void {
     },
   );
   for (const line of output.split('\n')) if (/last words|panic -/.test(line)) console.log(`    ${line}`);
+}
+
+/** Waits until a line of the log matches each of the expressions, and shows these lines up to there. */
+async function showLog(file: string, ...expressions: string[]): Promise<void> {
+  const [any, ...each] = [`.*(${expressions.join('|')})`, ...expressions].map(
+    (text) => new RegExp(text, 'gm'),
+  );
+  let text = '';
+  while (!each.every((expression) => text.search(expression) >= 0)) {
+    await delay(50);
+    text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  }
+  console.log(`    host$ grep -oE '${any?.source}' ${file}`);
+  for (const line of text.match(any as RegExp) ?? []) console.log(`    ${line}`);
 }
 
 function say(sentence: string): void {

@@ -1,5 +1,5 @@
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Context, ExitCode, ExitError, type Log, passedSockets } from '@vm-tools/daemon';
 import {
   Aggregator,
@@ -139,6 +139,8 @@ function openSpill(folder: string, maxBytes: number): Spill {
 /** @returns false: there is no place for it, and memory must do */
 function makeSpool(folder: string, identity: { uid: number; gid: number } | undefined, log: Log): boolean {
   try {
+    // Whoever it becomes must get there: only the last directory is its own.
+    mkdirSync(dirname(folder), { recursive: true });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     if (identity) chownSync(folder, identity.uid, identity.gid);
     return true;
