@@ -36,10 +36,14 @@ interface Listening {
   logged(text: string): Promise<void>;
 }
 
-function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Listening {
+function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  [command = '', ...before]: readonly string[] = [process.execPath],
+): Listening {
   const child = spawn(
-    process.execPath,
-    ['--conditions=@vm-tools/source', '--disable-warning=ExperimentalWarning', main, ...args],
+    command,
+    [...before, '--conditions=@vm-tools/source', '--disable-warning=ExperimentalWarning', main, ...args],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, VM_TOOLS_RUNTIME_DIR: join(folder, 'run'), ...env },
@@ -143,6 +147,42 @@ test('it keeps reports, tells of failures, is ready when it says so, and leaves 
   child.kill('SIGTERM');
   expect(await ended).toBe(0);
   expect(existsSync(hybridListenerPath(vmSocketPath(3, join(folder, 'run')), PORT))).toBe(false);
+});
+
+describe('below a service manager', () => {
+  // One that listens, and passes its socket as descriptor 3 (sd_listen_fds(3)); what cannot be done from Node.js.
+  const MANAGER = `
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen(5)
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
+os.execv(sys.argv[2], sys.argv[2:])`;
+  const activated = (...args: string[]) =>
+    start(args, {}, ['python3', '-c', MANAGER, join(folder, 'passed'), process.execPath]);
+
+  test('it serves the socket that it was passed, to VMs alone, and leaves it where it is', async () => {
+    const { child, ended, logged, output } = activated('--consent', 'always', '--directory', folder);
+    await logged('listening');
+    const transport = createVmTransport(`unix:${folder}/passed`);
+    ends.push(() => transport.abort());
+    // By a Unix socket comes nobody who has a CID.
+    await expect(createClient(CrashListener, transport).sendCrashReport({ minidump })).rejects.toMatchObject({
+      code: Code.FailedPrecondition,
+      rawMessage: 'a caller without a CID is no VM that reports here',
+    });
+    child.kill('SIGTERM');
+    expect(await ended, output()).toBe(0);
+    expect(readdirSync(folder)).toEqual(['passed']);
+  });
+
+  test('it does not listen elsewhere as well', async () => {
+    const { ended, output } = activated('--consent', 'always', `vsock::${PORT}`);
+    expect(await ended).toBe(64);
+    expect(output()).toContain('LISTEN: the service manager passed a socket as well');
+  });
 });
 
 test('with --per-vm each VM has a directory, and --consent of a file is asked anew', async () => {
