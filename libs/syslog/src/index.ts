@@ -8,6 +8,7 @@ export {
   type DevLogServerOptions,
 } from './dev-log-server.ts';
 export { newlineFramed, octetCounted } from './framed-format.ts';
+export { type HostSyslogCounters, HostSyslogSink, type HostSyslogSinkOptions } from './host-syslog-sink.ts';
 export type { IntakeCounters, IntakeOptions, RecordTaker } from './intake.ts';
 export { type JournalFieldsOptions, journalExportFormat, journalNativeFormat } from './journal-fields.ts';
 export { kmsgDictionaryOf, parseKmsg, unescapeKmsg } from './kmsg.ts';
@@ -28,6 +29,7 @@ export { RotatingFile, type RotatingFileOptions, type SyncPolicy } from './rotat
 export { scrub, scrubTo } from './scrub.ts';
 export type { ByteSink, RecordFormat, Sink, SinkCounters } from './sink.ts';
 export { type Recovered, Spill, SpillInUseError, type SpillOptions } from './spill.ts';
+export { type TcpSyslogCounters, TcpSyslogSink, type TcpSyslogSinkOptions } from './tcp-syslog-sink.ts';
 export { ParsedTime, parseIsoTime, parseLocalTime, writeLocalTime, writeUtcTime } from './timestamp.ts';
 export { DevLogInUseError } from './unix-datagram.ts';
 export { type VmFormatOptions, vmFileFormat, vmSocketFormat } from './vm-format.ts';
