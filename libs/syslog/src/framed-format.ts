@@ -33,9 +33,10 @@ export function newlineFramed(format: RecordFormat): RecordFormat {
     overhead: format.overhead + 1,
     write(record, out, at) {
       const end = format.write(record, out, at);
-      // It ends the search, too.
+      // It keeps the search from looking at all of the buffer, too.
       out[end] = NEWLINE;
-      for (let i = out.indexOf(NEWLINE, at); i < end; i = out.indexOf(NEWLINE, i + 1)) out[i] = SPACE;
+      for (let i = out.indexOf(NEWLINE, at); i >= 0 && i < end; i = out.indexOf(NEWLINE, i + 1))
+        out[i] = SPACE;
       return end + 1;
     },
   };

@@ -70,6 +70,12 @@ describe('a record of /dev/kmsg', () => {
     expect(kmsgDictionaryOf(record).get('A')).toBe('A');
   });
 
+  test('ends where it ends, also within an escape', () => {
+    const record = parsed('6,1,1,-;a\\x4');
+    unescapeKmsg(record);
+    expect(record.message).toBe('a\\x4');
+  });
+
   test('may be empty, and its numbers large', () => {
     expect(parsed('6,1,0,-;')).toMatchObject({ message: '', data: '', seconds: 1_795_000_000 });
     const late = parsed('1016,18446744073,315360000000000,-;x');

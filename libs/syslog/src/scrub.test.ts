@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { scrub } from './scrub.ts';
+import { scrub, scrubTo } from './scrub.ts';
 
 const shown = (text: string | number[]) =>
   Buffer.from(scrub(typeof text === 'string' ? Buffer.from(text) : Uint8Array.from(text))).toString();
@@ -23,6 +23,12 @@ test('each byte that is not UTF-8 is one replacement character', () => {
   expect(shown([0xf4, 0x90, 0x80, 0x80])).toBe('\ufffd'.repeat(4)); // beyond Unicode
   expect(shown([0xe2, 0x82])).toBe('\ufffd\ufffd'); // cut
   expect(shown([0xe2, 0x82, 0x41])).toBe('\ufffd\ufffdA');
+});
+
+test('a character that ends behind the text is none', () => {
+  const bytes = Buffer.from('a\u20ac');
+  const out = Buffer.alloc(16);
+  expect(out.toString('utf8', 0, scrubTo(bytes, 0, 3, out, 0))).toBe('a\ufffd\ufffd');
 });
 
 test('one odd byte is found wherever it stands in much that is plain', () => {
