@@ -1,12 +1,12 @@
 export { Aggregator, type AggregatorCounters, type AggregatorOptions } from './aggregator.ts';
 export { type Batch, BatchRefusedError } from './batch.ts';
-export { FileSink, type FileSinkOptions } from './file-sink.ts';
 export {
   type DevLogCounters,
   type DevLogListenOptions,
   DevLogServer,
   type DevLogServerOptions,
 } from './dev-log-server.ts';
+export { FileSink, type FileSinkOptions } from './file-sink.ts';
 export { newlineFramed, octetCounted } from './framed-format.ts';
 export { type HostSyslogCounters, HostSyslogSink, type HostSyslogSinkOptions } from './host-syslog-sink.ts';
 export type { IntakeCounters, IntakeOptions, RecordTaker } from './intake.ts';
