@@ -7,7 +7,8 @@ import { hybridListenerPath, makeVmDirectory, vmSocketPath } from '@vm-tools/vso
 import { repository } from '../folders.ts';
 
 const CID = 3;
-const PORT = 7779;
+/** AF_VSOCK has its ports once: a real one may have 7779. */
+const PORT = 200_000 + process.pid;
 
 /** A host of one VM, to which crash_collector can report from this machine: the built crash_listener. */
 export class CrashHost implements AsyncDisposable {
