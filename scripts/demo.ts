@@ -1,5 +1,5 @@
-// `npm run demo`: a Linux guest boots in QEMU and mounts a directory of this machine, which 9s serves. Its log comes to a file here. Then it
-// panics, and its last words are read.
+// `npm run demo`: a Linux guest boots in QEMU and mounts a directory of this machine, which 9s serves. Its log comes to a file here, and the
+// minidump of a program that crashes. Then it panics, and its last words are read.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { bootGuest, type Guest, guestProgram } from '@vm-tools/guest';
 import { makeVmDirectory, vmSocketPath } from '@vm-tools/vsock';
+import { crashFiles, showCrash } from './demo-crash.ts';
 import { repository } from './workspaces.ts';
 
 const { kernel } = parseArgs({ options: { kernel: { type: 'string', default: 'debian' } } }).values;
@@ -22,6 +23,9 @@ const socket = join(folder, '9p.sock');
 const memory = join(folder, 'memory');
 const runtime = join(folder, 'run');
 const logs = join(folder, 'logs');
+const crashes = join(folder, 'crashes');
+/** AF_VSOCK has its ports once, and 9999 and 7779 may be taken. */
+const ports = { logs: 200_000 + process.pid, crashes: 10_200_000 + process.pid };
 /** What the kernel of the guest keeps clear of, and where it writes when it panics. */
 const ramoops = 'mem_address=0x8000000 mem_size=0x40000 record_size=0x8000 console_size=0x8000';
 mkdirSync(root);
@@ -35,7 +39,7 @@ try {
   await using guest = await bootGuest({
     kernel,
     node: true,
-    files: syslog.files,
+    files: { ...syslog.files, ...crashFiles(folder, ports.crashes) },
     p9: { shared: socket },
     modules: [`ramoops ${ramoops}`],
     cmdline: 'memmap=1M$0x8000000',
@@ -56,16 +60,21 @@ try {
 
   makeVmDirectory(3, runtime);
   await guest.vsock.serve(vmSocketPath(3, runtime));
-  // AF_VSOCK has its ports once, and 9999 may be taken.
-  const port = 200_000 + process.pid;
-  const forwarding = ['--listen', `vsock::${port}`, '--log-destination', logs, '--vm', '3=demo:1a2b'];
+  const forwarding = ['--listen', `vsock::${ports.logs}`, '--log-destination', logs, '--vm', '3=demo:1a2b'];
   await using forwarder = await start('services/vm-syslog/src/vmlog-forwarder.ts', forwarding);
   say(`vmlog_forwarder (process ${forwarder.pid}) takes the guest's log, which vm_syslog sends`);
-  const collecting = ['--host', `vsock:host:${port}`, '--flush-ms', '100'];
+  const collecting = ['--host', `vsock:host:${ports.logs}`, '--flush-ms', '100'];
   await guest.spawn(['/usr/local/bin/node', syslog.path, ...collecting]).started;
   await guest.sh('until [ -S /dev/log ]; do sleep 0.1; done');
   await inGuest(guest, 'logger -t demo "hello, log"');
   await showLog(join(logs, '1a2b/log/ZGVtbw==.log'), 'Linux version [^ ]+', 'hello, log');
+
+  const keeping = ['--consent', 'always', '--directory', crashes, `vsock::${ports.crashes}`];
+  await using listener = await start('services/crash-listener/src/main.ts', keeping);
+  say(`crash_listener (process ${listener.pid}) keeps the minidumps of programs that crash in the guest`);
+  await inGuest(guest, 'crash_collector --init --handler /usr/bin/crash_collector');
+  await inGuest(guest, '/opt/editor; true');
+  await showCrash(crashes);
 
   say('it panics');
   await inGuest(guest, 'echo "these are my last words" > /dev/kmsg');
