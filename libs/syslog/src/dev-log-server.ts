@@ -1,12 +1,13 @@
 import { EventEmitter } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import * as linux from '@vm-tools/linux';
 import { type DescriptorListener, listenDescriptors } from '@vm-tools/vsock';
 import { DatagramReader } from './datagram-reader.ts';
 import { Intake, type IntakeCounters, type IntakeOptions } from './intake.ts';
 import { type ConnectionEvents, StreamReader } from './stream-reader.ts';
-import { UnixDatagram } from './unix-datagram.ts';
+import { askForSenders, UnixName } from './unix-name.ts';
 
-const { SO_PASSCRED, SO_TYPE, SOCK_DGRAM, SOL_SOCKET } = linux.constants;
+const { SO_TYPE, SOCK_DGRAM, SOL_SOCKET } = linux.constants;
 
 export interface DevLogServerOptions extends IntakeOptions {
   /** Connections to stream sockets at once; more are closed at once. Default 1,024. */
@@ -43,7 +44,8 @@ export class DevLogServer extends EventEmitter<Events> implements AsyncDisposabl
   readonly #intake: Intake;
   readonly #maxConnections: number;
   readonly #closeMs: number;
-  readonly #datagrams: { reader: DatagramReader; name?: UnixDatagram }[] = [];
+  readonly #names: UnixName[] = [];
+  readonly #datagrams: { reader: DatagramReader; isShared: boolean }[] = [];
   readonly #listeners: DescriptorListener[] = [];
   readonly #connections = new Set<StreamReader>();
   /** Sockets that wait for the sink. */
@@ -65,17 +67,15 @@ export class DevLogServer extends EventEmitter<Events> implements AsyncDisposabl
 
   /**
    * Receives at a path as well, usually `/dev/log`. A socket there that nobody has open any more is replaced; `close` removes it.
-   * @throws DevLogInUseError, VsockError with the same code (ERR_ADDRESS_IN_USE): someone receives there; SystemError
+   * @throws DevLogInUseError someone receives there; SystemError
    */
   async listen(path: string, options: DevLogListenOptions = {}): Promise<void> {
     const { type = 'datagram', mode = 0o666 } = options;
     this.#assertOpen();
-    if (type === 'stream') {
-      await this.#accept(`unix:${path}`, mode);
-      return;
-    }
-    const name = new UnixDatagram(path, mode);
-    this.#receive(name.fd, name);
+    const name = new UnixName(path, type, mode);
+    this.#names.push(name);
+    if (type === 'datagram') this.#receive(name.fd, false);
+    else await this.#accept(name.fd);
   }
 
   /**
@@ -85,8 +85,9 @@ export class DevLogServer extends EventEmitter<Events> implements AsyncDisposabl
    */
   async adopt(fd: number): Promise<void> {
     this.#assertOpen();
-    if (linux.getsockopt(fd, SOL_SOCKET, SO_TYPE) === SOCK_DGRAM) this.#receive(fd);
-    else await this.#accept(`unix-fd:${fd}`);
+    askForSenders(fd);
+    if (linux.getsockopt(fd, SOL_SOCKET, SO_TYPE) === SOCK_DGRAM) this.#receive(fd, true);
+    else await this.#accept(fd);
   }
 
   #assertOpen(): void {
@@ -94,29 +95,26 @@ export class DevLogServer extends EventEmitter<Events> implements AsyncDisposabl
       throw new Error('the server has been closed: it receives nothing any more');
   }
 
-  #receive(fd: number, name?: UnixDatagram): void {
-    linux.setsockopt(fd, SOL_SOCKET, SO_PASSCRED, 1);
+  #receive(fd: number, isShared: boolean): void {
     const reader = new DatagramReader(fd, this.#intake, this.#events);
-    this.#datagrams.push(name ? { reader, name } : { reader });
+    this.#datagrams.push({ reader, isShared });
   }
 
-  async #accept(address: string, mode?: number): Promise<void> {
-    const listener = await listenDescriptors(address, {
-      ...(mode === undefined ? {} : { mode }),
-      onConnection: (fd) => this.#connected(fd),
+  async #accept(fd: number): Promise<void> {
+    const listener = await listenDescriptors(`unix-fd:${fd}`, {
+      onConnection: (connection) => this.#connected(connection),
       onError: (error) => this.emit('failing', error),
     });
     this.#listeners.push(listener);
   }
 
   #connected(fd: number): void {
-    if (this.#closed !== undefined || this.#connections.size >= this.#maxConnections) {
+    if (this.#connections.size < this.#maxConnections) {
+      this.#connections.add(new StreamReader(fd, this.#intake, this.#events));
+    } else {
       this.#refused++;
       linux.close(fd);
-      return;
     }
-    linux.setsockopt(fd, SOL_SOCKET, SO_PASSCRED, 1);
-    this.#connections.add(new StreamReader(fd, this.#intake, this.#events));
   }
 
   readonly #events: ConnectionEvents = {
@@ -141,12 +139,14 @@ export class DevLogServer extends EventEmitter<Events> implements AsyncDisposabl
   }
 
   async #close(): Promise<void> {
+    for (const name of this.#names) name.unlink();
+    // Whoever has connected already is accepted in the next turn of the event loop.
+    for (let turn = 0; turn < 2 && this.#listeners.length > 0; turn++) await setImmediate();
     for (const listener of this.#listeners) listener.close();
-    for (const { name } of this.#datagrams) name?.unlink();
     this.#intake.closing();
     const timer = setTimeout(() => this.#intake.abandon(), this.#closeMs);
     await Promise.all([
-      ...this.#datagrams.map(({ reader, name }) => reader.close(name === undefined)),
+      ...this.#datagrams.map(({ reader, isShared }) => reader.close(isShared)),
       ...[...this.#connections].map((reader) => reader.close()),
     ]);
     clearTimeout(timer);

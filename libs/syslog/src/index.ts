@@ -31,5 +31,5 @@ export type { ByteSink, RecordFormat, Sink, SinkCounters } from './sink.ts';
 export { type Recovered, Spill, SpillInUseError, type SpillOptions } from './spill.ts';
 export { type TcpSyslogCounters, TcpSyslogSink, type TcpSyslogSinkOptions } from './tcp-syslog-sink.ts';
 export { ParsedTime, parseIsoTime, parseLocalTime, writeLocalTime, writeUtcTime } from './timestamp.ts';
-export { DevLogInUseError } from './unix-datagram.ts';
+export { DevLogInUseError } from './unix-name.ts';
 export { type VmFormatOptions, vmFileFormat, vmSocketFormat } from './vm-format.ts';

@@ -39,7 +39,7 @@ export class StreamReader {
   #isWaiting = false;
   #isClosing = false;
 
-  /** @param fd the reader's from now on, with `SO_PASSCRED` */
+  /** @param fd the reader's from now on, of a socket that was asked for senders */
   constructor(fd: number, intake: Intake, events: ConnectionEvents) {
     this.#intake = intake;
     this.#events = events;

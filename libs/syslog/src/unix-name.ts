@@ -1,7 +1,8 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import * as linux from '@vm-tools/linux';
 
-const { AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK } = linux.constants;
+const { AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM, SO_PASSCRED, SOL_SOCKET } = linux.constants;
+const BACKLOG = 511;
 
 /** The place of a socket is taken. */
 export class DevLogInUseError extends Error {
@@ -15,8 +16,8 @@ export class DevLogInUseError extends Error {
   }
 }
 
-/** A datagram socket with a name in the file system. */
-export class UnixDatagram {
+/** A socket that receives, with a name in the file system. */
+export class UnixName {
   /** Non-blocking, and kept (`keptSocket`). */
   readonly fd: number;
   readonly #path: string;
@@ -26,15 +27,18 @@ export class UnixDatagram {
    * A socket there that nobody receives from is replaced.
    * @throws DevLogInUseError; SystemError
    */
-  constructor(path: string, mode: number) {
+  constructor(path: string, type: 'datagram' | 'stream', mode: number) {
     removeStale(path);
     this.#path = path;
-    this.fd = linux.keptSocket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK);
+    const isStream = type === 'stream';
+    this.fd = linux.keptSocket(AF_UNIX, (isStream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK);
     try {
+      askForSenders(this.fd);
       linux.bind(this.fd, { family: 'unix', path });
       this.#inode = lstatSync(path, { bigint: true }).ino;
       // Whoever comes before it is turned away, as before the bind.
       linux.check(linux.chmod(path, mode), 'chmod', { path });
+      if (isStream) linux.listen(this.fd, BACKLOG);
     } catch (error) {
       linux.close(this.fd);
       throw error;
@@ -51,6 +55,11 @@ export class UnixDatagram {
       if (code !== 'EACCES' && code !== 'EPERM') throw error;
     }
   }
+}
+
+/** Has the kernel say of each message who sends it. Connections have it from the socket that listens: later it would be too late for the first message. */
+export function askForSenders(fd: number): void {
+  linux.setsockopt(fd, SOL_SOCKET, SO_PASSCRED, 1);
 }
 
 function removeStale(path: string): void {
