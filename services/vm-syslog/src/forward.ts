@@ -5,7 +5,7 @@ import { LogCollector } from '@vm-tools/vm-rpc/vm-host';
 import { type Address, Cid, formatAddress, VsockError } from '@vm-tools/vsock';
 import { JournalInUseError } from './batch-journal.ts';
 import { openControlSocket } from './control-socket.ts';
-import { Forwarder } from './forwarder.ts';
+import { Forwarder, VmError } from './forwarder.ts';
 import type { forwarderProgram } from './forwarder-program.ts';
 import { HostSyslog } from './host-syslog.ts';
 import { LIMIT_INTERVAL_MS } from './vm-log.ts';
@@ -71,6 +71,13 @@ function whereToListen(named: Address | undefined): Address {
 }
 
 function cannotStart(error: unknown): never {
+  if (error instanceof VmError) {
+    throw new ExitError(`--vm: ${error.message}`, {
+      exitCode: ExitCode.usage,
+      code: error.code,
+      cause: error,
+    });
+  }
   const isInUse = error instanceof JournalInUseError || error instanceof DevLogInUseError;
   if (!(error instanceof VsockError) && !isInUse) throw error;
   throw new ExitError(error.message, {

@@ -54,6 +54,18 @@ test('a pid that is not its sender’s is replaced, and a cut is marked', () => 
   expect(decoded(record)[0]?.content).toBe(' sudo[4711]: let me in [truncated]');
 });
 
+test('a line of one’s own has its tag', () => {
+  const record = LogRecord.from({
+    message: '3 messages are lost',
+    tag: 'vm_syslog',
+    severity: 4,
+    time: new Date(1000),
+  });
+  expect(decoded(record)).toEqual([
+    { severity: 5, seconds: 1n, nanos: 0, content: ' vm_syslog: 3 messages are lost' },
+  ]);
+});
+
 test('a message of the kernel says when it was', () => {
   const record = received(
     '6,812,12345678,-;virtio_net: link is up\n SUBSYSTEM=virtio\n',

@@ -12,6 +12,8 @@ const CONTENT = (5 << 3) | 2;
 const OVERHEAD = 128;
 const TRUNCATED = Buffer.from(' [truncated]');
 const NOTHING = Buffer.alloc(0);
+const SPACE = Buffer.from(' ');
+const COLON = Buffer.from(': ');
 
 /**
  * Writes records as the field `records` of a LogRequest: one behind the other they are one, whose other fields are still missing. The text is all
@@ -21,7 +23,7 @@ export const logRequestFormat: RecordFormat = {
   overhead: OVERHEAD,
   write(record, out, at) {
     const { bytes, contentStart, messageEnd } = record;
-    const prefix = record.source === 'kernel' ? kernelPrefix(record) : NOTHING;
+    const prefix = record.source === 'kernel' ? kernelPrefix(record) : ownPrefix(record);
     const suffix = record.isTruncated ? TRUNCATED : NOTHING;
     // A pid that is not its sender's is replaced.
     const hasWrongPid = record.isCorrected && record.processIdEnd > record.processIdStart;
@@ -57,6 +59,12 @@ function kernelPrefix({ monotonic }: LogRecord): Buffer {
   const seconds = `${Math.floor(monotonic / 1e6)}`.padStart(5);
   const micros = `${Math.floor(monotonic % 1e6)}`.padStart(6, '0');
   return Buffer.from(`kernel: [${seconds}.${micros}] `);
+}
+
+/** In a record that a program has made itself the tag stands apart from the text. There is room: it is among the record's bytes. */
+function ownPrefix({ bytes, tagStart, tagEnd, contentStart }: LogRecord): Buffer {
+  if (tagStart === tagEnd || tagEnd > contentStart) return NOTHING;
+  return Buffer.concat([SPACE, bytes.subarray(tagStart, tagEnd), COLON]);
 }
 
 function varintLength(value: number): number {

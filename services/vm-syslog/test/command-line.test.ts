@@ -47,6 +47,11 @@ test.each([
     ['--log-destination', 'syslog', '--vm', '3'],
     '--vm: "3" names no VM; write CID=NAME:OWNER',
   ],
+  [
+    'vmlog-forwarder',
+    ['--log-destination', 'syslog', '--vm', '3=web:1a2b', '--vm', '3=db:1a2b'],
+    '--vm: CID 3 is web of 1a2b: remove that first',
+  ],
   ['vmlog-forwarder', ['--log-destination', 'syslog', '--sync', '0'], '--sync: "0" is no policy'],
   [
     'vmlog-forwarder',
