@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +65,32 @@ test('one that was taken back is new', () => {
   using next = new BatchJournal(path);
   expect(next.recover(place(7, 120))).toBeUndefined();
   expect([next.has('a', 1n), next.has('a', 2n), next.has('b', 1n)]).toEqual([true, false, true]);
+});
+
+test('one that cannot be noted is new', () => {
+  // Node.js ignores SIGXFSZ: a write beyond the limit fails with EFBIG.
+  const program = `
+    import { execFileSync } from 'node:child_process';
+    import { BatchJournal } from './src/batch-journal.ts';
+    const journal = new BatchJournal(process.argv[1]);
+    const begin = (stream, number) => {
+      try { journal.begin(stream, number, { ino: 7, size: 0 }, 50); } catch ({ code }) { console.log(code); }
+    };
+    begin('a', 1n);
+    execFileSync('prlimit', ['--pid', process.pid, '--fsize=100']);
+    begin('a', 2n);
+    begin('b', 1n);
+    console.log(journal.has('a', 1n), journal.has('a', 2n), journal.has('b', 1n));`;
+  const node = ['--conditions=@vm-tools/source', '--disable-warning=ExperimentalWarning'];
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [...node, '--input-type=module', '-e', program, path],
+    {
+      cwd: new URL('..', import.meta.url),
+      encoding: 'utf8',
+    },
+  );
+  expect({ stdout, stderr }).toEqual({ stdout: 'EFBIG\nEFBIG\ntrue false false\n', stderr: '' });
 });
 
 test('streams that were used last are remembered', () => {

@@ -117,13 +117,17 @@ export class BatchJournal implements Disposable {
 
   /** Notes that a batch will be appended there. @throws SystemError */
   begin(stream: string, number: bigint, place: Place, length: number): void {
-    const slot = this.#byStream.get(stream) ?? this.#take(stream);
-    slot.number = number;
-    slot.ino = place.ino;
-    slot.offset = place.size;
-    slot.length = length;
-    slot.age = ++this.#age;
-    this.#write(slot);
+    const slot = this.#byStream.get(stream) ?? this.#oldest();
+    const before = { ...slot };
+    Object.assign(slot, { stream, number, ino: place.ino, offset: place.size, length, age: ++this.#age });
+    try {
+      this.#write(slot);
+    } catch (error) {
+      Object.assign(slot, before);
+      throw error;
+    }
+    this.#byStream.delete(before.stream);
+    this.#byStream.set(stream, slot);
   }
 
   /** Notes that it was not appended after all, nor anything of it. */
@@ -171,12 +175,8 @@ export class BatchJournal implements Disposable {
   }
 
   /** The slot that was not used for longest. */
-  #take(stream: string): Slot {
-    const slot = this.#slots.reduce((oldest, each) => (each.age < oldest.age ? each : oldest));
-    this.#byStream.delete(slot.stream);
-    this.#byStream.set(stream, slot);
-    slot.stream = stream;
-    return slot;
+  #oldest(): Slot {
+    return this.#slots.reduce((oldest, each) => (each.age < oldest.age ? each : oldest));
   }
 
   #write(slot: Slot): void {

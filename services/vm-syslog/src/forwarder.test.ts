@@ -143,7 +143,8 @@ describe('to files', () => {
     for (const number of [2n, 3n]) await forwarder.take(3, batch(number));
     // Not numbered: there is no telling.
     for (const _ of [1, 2]) await forwarder.take(3, request(['?']));
-    expect(texts()).toEqual(['a 1', 'a 2', 'b 1', 'a 3', '?', '?']);
+    for (const _ of [1, 2]) await forwarder.take(3, request(['0'], { sender: 'a' }));
+    expect(texts()).toEqual(['a 1', 'a 2', 'b 1', 'a 3', '?', '?', '0', '0']);
   });
 
   test('a file that cannot be written refuses the batch, which is taken when it can', async () => {

@@ -13,7 +13,8 @@ export class RequestBatch implements NumberedBatch {
 
   constructor(request: LogRequest) {
     this.#request = request;
-    this.stream = request.sender;
+    // Numbers begin with 1.
+    this.stream = request.batch === 0n ? '' : request.sender;
     this.number = request.batch;
   }
 

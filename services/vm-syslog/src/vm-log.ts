@@ -57,7 +57,8 @@ export class VmLog implements AsyncDisposable {
   readonly #console: DevLogServer;
   readonly #folder: number;
   #limitTimer: NodeJS.Timeout | undefined;
-  #buffer = Buffer.allocUnsafe(64 << 10);
+  /** Of all VMs: a batch is done with before there is another. */
+  static #buffer = Buffer.allocUnsafe(64 << 10);
 
   private constructor(vm: Vm, options: VmLogOptions) {
     const { directory, maxFileBytes, kept, gzip, sync, maxRecords, onTrouble } = options;
@@ -123,7 +124,7 @@ export class VmLog implements AsyncDisposable {
     this.#file.rotateIfDue(length);
     if (isNumbered) this.#journal.begin(stream, number, this.#file, length);
     try {
-      if (length > 0) this.#file.write(this.#buffer, 0, length);
+      if (length > 0) this.#file.write(VmLog.#buffer, 0, length);
     } catch (error) {
       if (isNumbered) this.#journal.takeBack(stream);
       throw error;
@@ -157,12 +158,12 @@ export class VmLog implements AsyncDisposable {
     for (const record of batch.records()) {
       if (!this.#admit()) continue;
       const most = at + this.#format.overhead + 4 * (record.end - record.start);
-      if (most > this.#buffer.length) {
+      if (most > VmLog.#buffer.length) {
         const larger = Buffer.allocUnsafe(2 * most);
-        larger.set(this.#buffer.subarray(0, at));
-        this.#buffer = larger;
+        larger.set(VmLog.#buffer.subarray(0, at));
+        VmLog.#buffer = larger;
       }
-      const end = this.#format.write(record, this.#buffer, at);
+      const end = this.#format.write(record, VmLog.#buffer, at);
       // Small records become much larger lines: a batch may not be more than the VM's files together.
       if (end > this.#options.maxFileBytes) tooMany++;
       else at = end;
