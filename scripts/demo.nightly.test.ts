@@ -9,7 +9,7 @@ test('with a kernel that keeps its console, the demo reads the last words from t
     { cwd: repository, encoding: 'utf8', timeout: 3_500_000 },
   );
   expect(status, stdout).toBe(0);
-  const [, dump = '', console = ''] = stdout.split(/^ +host\$ .*\n/m);
+  const [dump = '', console = ''] = stdout.split(/^ +host\$ .*\n/m).slice(-2);
   expect(dump).toMatch(
     /^ +<12>\[.*\] these are my last words\n +<0>\[.*\] Kernel panic - not syncing: sysrq/,
   );

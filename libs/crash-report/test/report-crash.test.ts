@@ -103,6 +103,15 @@ describe('a crash', () => {
     expect([await outcome(7), await outcome(8)]).toEqual(['foreign', 'foreign']);
   });
 
+  test('of a kernel that knows no PID namespaces is reported', async () => {
+    await serve();
+    const proc = join(folder, 'proc');
+    mkdirSync(join(proc, '7'), { recursive: true });
+    const outcome = async (pid: number) =>
+      await reportCrash(core, { ...crash, pid }, { host, spool: spool(), proc });
+    expect([await outcome(7), await outcome(8)]).toEqual(['kept', 'foreign']);
+  });
+
   test('without a core is an error, and lets the process go', async () => {
     await serve();
     let released = 0;
