@@ -30,7 +30,7 @@ export function compilerVersion(): string {
  * @returns the path of the program
  */
 export function nativeProgram(
-  name: 'p9load' | 'limit9p' | 'latency' | 'stream' | 'vsockend',
+  name: 'p9load' | 'limit9p' | 'latency' | 'logload' | 'stream' | 'vsockend',
   replacement?: Replacement,
 ): string {
   let source = readFileSync(join(native, `${name}.c`), 'utf8');

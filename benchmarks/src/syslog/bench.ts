@@ -1,14 +1,22 @@
 import { parseValues, UsageError } from '../command-line.ts';
+import { benchDevLog } from './dev-log.ts';
+import { benchFlood } from './flood.ts';
 import { benchParser } from './parser.ts';
 import type { Part } from './part.ts';
 
-const parts: Readonly<Record<string, Part>> = { parser: benchParser };
+const parts: Readonly<Record<string, Part>> = {
+  parser: benchParser,
+  devlog: benchDevLog,
+  flood: benchFlood,
+};
 
 const help = `usage: npm run bench -- syslog [--only PART] [--rounds N] [--json]
 
 What it costs to take in messages and to write them.
 
   parser  messages of /dev/log, of the network and of the kernel: parsed, and written as lines; one core, without input and output
+  devlog  /dev/log to a file, a million messages from eight senders, beside rsyslogd and syslog-ng of Debian; 45 s a round, as root
+  flood   how long a quiet sender's messages take beside one that floods, through the aggregator
 
   --only PART  ${Object.keys(parts).join(', ')}: default all of them
   --rounds N   how often (default 5); the figures are medians
