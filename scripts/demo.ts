@@ -64,7 +64,7 @@ try {
   await using forwarder = await start('services/vm-syslog/src/vmlog-forwarder.ts', forwarding);
   say(`vmlog_forwarder (process ${forwarder.pid}) takes the guest's log, which vm_syslog sends`);
   const collecting = ['--host', `vsock:host:${ports.logs}`, '--flush-ms', '100'];
-  await guest.spawn(['/usr/local/bin/node', syslog.path, ...collecting]).started;
+  await guest.spawn(['/usr/local/bin/node', syslog.path, ...collecting]);
   await guest.sh('until [ -S /dev/log ]; do sleep 0.1; done');
   await inGuest(guest, 'logger -t demo "hello, log"');
   await showLog(join(logs, '1a2b/log/ZGVtbw==.log'), 'Linux version [^ ]+', 'hello, log');
