@@ -13,7 +13,7 @@ const BACKSLASH = 0x5c;
 const prefix = new Float64Array(3);
 /** Facilities have seven bits in a record; a time is one that a number can tell exactly. */
 const MOST = [127 * 8 + 7, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER] as const;
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * Parses a record that read(2) of /dev/kmsg returns (Documentation/ABI/testing/dev-kmsg): `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS[,...];TEXT`, and

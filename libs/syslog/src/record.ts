@@ -16,7 +16,7 @@ export interface RecordFields {
 }
 
 const NOTHING = new Uint8Array(0);
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /**

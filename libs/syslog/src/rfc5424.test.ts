@@ -61,6 +61,10 @@ describe('a message of RFC 5424', () => {
     expect(parsed('<13>1 - - - - - -  two\n\0')).toMatchObject({ message: ' two' });
   });
 
+  test('may have a second mark of UTF-8, which is text', () => {
+    expect(parsed('<13>1 - - - - - - \ufeff\ufeffx').message).toBe('\ufeffx');
+  });
+
   test('has backslashes before three characters only', () => {
     const record = parsed('<13>1 - - - - - [a b="\\"x\\]" b="\\\\" c="\\n\\x"][d] text');
     expect(record).toMatchObject({ data: '[a b="\\"x\\]" b="\\\\" c="\\n\\x"][d]', message: 'text' });
