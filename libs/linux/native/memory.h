@@ -18,6 +18,8 @@ namespace vm_linux {
 struct Reservation {
   void* data;  // null once unmapped
   size_t size;
+  // While it is mapped it stands in the list, and this is what points to it.
+  Reservation** at;
   Reservation* next;
 };
 
@@ -33,10 +35,15 @@ inline Reservation* reservation_at(const void* data) {
   return found;
 }
 
+// Also takes it off the list: V8 may need long to be done with many, and whoever looks for one passes only those that are mapped.
 inline void reservation_unmap(Reservation* reservation) {
   pthread_mutex_lock(&reservations_lock);
   void* data = reservation->data;
   reservation->data = nullptr;
+  if (data != nullptr) {
+    *reservation->at = reservation->next;
+    if (reservation->next != nullptr) reservation->next->at = reservation->at;
+  }
   pthread_mutex_unlock(&reservations_lock);
   if (data != nullptr) munmap(data, reservation->size);
 }
@@ -45,11 +52,6 @@ inline void reservation_unmap(Reservation* reservation) {
 inline void reservation_forgotten(napi_env, void*, void* hint) {
   auto* reservation = static_cast<Reservation*>(hint);
   reservation_unmap(reservation);
-  pthread_mutex_lock(&reservations_lock);
-  Reservation** at = &reservations;
-  while (*at != reservation) at = &(*at)->next;
-  *at = reservation->next;
-  pthread_mutex_unlock(&reservations_lock);
   free(reservation);
 }
 
@@ -73,7 +75,9 @@ inline napi_value memory_reserve(napi_env env, napi_callback_info info) {
   reservation->data = data;
   reservation->size = static_cast<size_t>(size);
   pthread_mutex_lock(&reservations_lock);
+  reservation->at = &reservations;
   reservation->next = reservations;
+  if (reservations != nullptr) reservations->at = &reservation->next;
   reservations = reservation;
   pthread_mutex_unlock(&reservations_lock);
   napi_value buffer;
