@@ -35,3 +35,4 @@ export { ServiceManager, type ServiceState } from './service-manager.ts';
 export { Shutdown, type ShutdownHandler, type ShutdownOptions } from './shutdown.ts';
 export { UsageError, type UsageErrorCode } from './usage-error.ts';
 export { absolutePath, addressFor, InvalidValue, wholeNumber } from './value.ts';
+export { cannotListen, vmAddress } from './vm-address.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { consentByFile, crashListener } from '@vm-tools/crash-report';
-import { type Context, ExitCode, ExitError, passedSockets, UsageError } from '@vm-tools/daemon';
+import { type Context, cannotListen, vmAddress } from '@vm-tools/daemon';
 import { serveRpc } from '@vm-tools/vm-rpc';
 import { CrashListener } from '@vm-tools/vm-rpc/vm-crash';
-import { type Address, Cid, formatAddress, VsockError } from '@vm-tools/vsock';
+import { formatAddress } from '@vm-tools/vsock';
 import type { program } from './program.ts';
 
 const PORT = 7779;
@@ -26,35 +26,13 @@ export async function serve({
     onReport: ({ cid, meta, leftOut }) => log.info('crash report kept', { cid, meta, leftOut }),
     onFailure: ({ cid, process }) => log.warn('a service of a VM has failed', { cid, process }),
   });
-  const address = whereToListen(operands.listen);
+  const address = vmAddress(operands.listen, 'LISTEN', PORT);
   const server = await serveRpc(address, (router) => router.service(CrashListener, handlers), {
     ...acceptCids,
     onRefused: (peer, error) => log.warn('connection refused', { peer, error }),
     onHandlerError: ({ error, method }) => log.error('a report was lost', { error, method }),
-  }).catch((error: unknown) => cannotListen(error));
+  }).catch(cannotListen);
   shutdown.onShutdown('end the server', () => server.close());
   log.info('listening', { on: formatAddress(server.address), directory });
   await serviceManager.notify({ ready: true, status: `crash reports go to ${directory}` });
-}
-
-function whereToListen(named: Address | undefined): Address {
-  const [passed, more] = passedSockets();
-  if (passed === undefined) return named ?? { kind: 'vsock', cid: Cid.any, port: PORT };
-  if (named === undefined && more === undefined) return { kind: 'unix-fd', fd: passed.fd };
-  throw new UsageError({
-    code: 'ERR_CONFLICTING_OPTIONS',
-    subject: 'LISTEN',
-    problem: 'the service manager passed a socket as well, or more than one',
-    remedy: 'leave it out, and have one socket passed',
-  });
-}
-
-function cannotListen(error: unknown): never {
-  if (!(error instanceof VsockError)) throw error;
-  throw new ExitError(error.message, {
-    exitCode:
-      error.code === 'EACCES' || error.code === 'EPERM' ? ExitCode.noPermission : ExitCode.unavailable,
-    code: error.code,
-    cause: error,
-  });
 }

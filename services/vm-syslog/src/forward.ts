@@ -1,8 +1,8 @@
-import { type Context, ExitCode, ExitError, passedSockets, UsageError } from '@vm-tools/daemon';
+import { type Context, cannotListen, ExitCode, ExitError, vmAddress } from '@vm-tools/daemon';
 import { DevLogInUseError } from '@vm-tools/syslog';
 import { serveRpc } from '@vm-tools/vm-rpc';
 import { LogCollector } from '@vm-tools/vm-rpc/vm-host';
-import { type Address, Cid, formatAddress, VsockError } from '@vm-tools/vsock';
+import { formatAddress } from '@vm-tools/vsock';
 import { JournalInUseError } from './batch-journal.ts';
 import { openControlSocket } from './control-socket.ts';
 import { Forwarder, VmError } from './forwarder.ts';
@@ -44,7 +44,7 @@ export async function forward({
     shutdown.onShutdown('close the control socket', () => control.close());
   }
   const server = await serveRpc(
-    whereToListen(options.listen),
+    vmAddress(options.listen, '--listen', PORT),
     (router) => router.service(LogCollector, forwarder.service),
     {
       maxMessageBytes: MAX_MESSAGE_BYTES,
@@ -58,18 +58,6 @@ export async function forward({
   await serviceManager.notify({ ready: true, status: `logs of VMs go to ${directory}` });
 }
 
-function whereToListen(named: Address | undefined): Address {
-  const [passed, more] = passedSockets();
-  if (passed === undefined) return named ?? { kind: 'vsock', cid: Cid.any, port: PORT };
-  if (named === undefined && more === undefined) return { kind: 'unix-fd', fd: passed.fd };
-  throw new UsageError({
-    code: 'ERR_CONFLICTING_OPTIONS',
-    subject: '--listen',
-    problem: 'the service manager passed a socket as well, or more than one',
-    remedy: 'leave it out, and have one socket passed',
-  });
-}
-
 function cannotStart(error: unknown): never {
   if (error instanceof VmError) {
     throw new ExitError(`--vm: ${error.message}`, {
@@ -78,12 +66,6 @@ function cannotStart(error: unknown): never {
       cause: error,
     });
   }
-  const isInUse = error instanceof JournalInUseError || error instanceof DevLogInUseError;
-  if (!(error instanceof VsockError) && !isInUse) throw error;
-  throw new ExitError(error.message, {
-    exitCode:
-      error.code === 'EACCES' || error.code === 'EPERM' ? ExitCode.noPermission : ExitCode.unavailable,
-    code: error.code,
-    cause: error,
-  });
+  if (!(error instanceof JournalInUseError || error instanceof DevLogInUseError)) cannotListen(error);
+  throw new ExitError(error.message, { exitCode: ExitCode.unavailable, code: error.code, cause: error });
 }
