@@ -7,6 +7,8 @@ const { MSG_DONTWAIT, MSG_TRUNC, SHUT_RD } = linux.constants;
 const BATCH = 64;
 /** Batches after which it is others' turn. */
 const TURN = 16;
+/** The kernel is short of memory. */
+const RETRY_MS = 100;
 /** Slots at distances of a power of two would share few lines of the processor's cache. */
 const SLOT_SPACE = 64;
 
@@ -31,6 +33,7 @@ export class DatagramReader {
   #next = 0;
   #count = 0;
   #isWaiting = false;
+  #retry: NodeJS.Timeout | undefined;
   #isClosing = false;
 
   /** @param fd kept; the reader's from now on */
@@ -69,6 +72,7 @@ export class DatagramReader {
     this.#count = Math.max(0, count);
     if (count < 0 && count !== -Errno.EAGAIN) {
       this.#watch.update({});
+      this.#retry = setTimeout(() => this.#watch.update({ readable: true }), RETRY_MS);
       this.#events.onError(new linux.SystemError(count, 'recvmmsg'));
     }
     return count > 0;
@@ -121,6 +125,7 @@ export class DatagramReader {
     if (!isShared) linux.shutdown(this.#fd, SHUT_RD);
     do while (!this.#deliver()) await this.#intake.ready();
     while (!(isShared && this.#intake.isAbandoned) && this.#receive());
+    clearTimeout(this.#retry);
     this.#watch.close();
   }
 }

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import * as linux from '@vm-tools/linux';
 import type { LogRecord } from './record.ts';
-import { RecordBacklog } from './record-backlog.ts';
+import { type BacklogEvents, type BacklogOptions, RecordBacklog } from './record-backlog.ts';
 import { rfc3164Format } from './rfc3164-format.ts';
 import type { RecordFormat, Sink, SinkCounters } from './sink.ts';
 
@@ -14,17 +14,13 @@ const SHORTAGE_MS = 20;
 /** Messages after which it is others' turn. */
 const TURN = 1024;
 
-export interface HostSyslogSinkOptions {
+export interface HostSyslogSinkOptions extends BacklogOptions {
   /** Default `/dev/log`. */
   readonly path?: string;
   /** How records are written, each as a datagram. Default `rfc3164Format()`, which the host's syslog expects there. */
   readonly format?: RecordFormat;
   /** What is held while the syslog of the host does not take it. Default 1 MiB. */
   readonly maxMemoryBytes?: number;
-  /** How long to wait before it is connected to again: it doubles from `minMs` (100) to `maxMs` (10,000). */
-  readonly retry?: { readonly minMs: number; readonly maxMs: number };
-  /** How long `close` goes on sending, in milliseconds. Default 2,000. */
-  readonly closeMs?: number;
 }
 
 export interface HostSyslogCounters extends SinkCounters {
@@ -32,17 +28,8 @@ export interface HostSyslogCounters extends SinkCounters {
   readonly cut: number;
 }
 
-interface Events {
-  /** Nobody takes messages there; once until someone does. */
-  failing: [error: Error];
-  /** Someone does again. */
-  recovered: [];
-  /** Records that were taken are lost. */
-  lost: [records: number, why: string];
-}
-
 /** Writes records to the syslog of the host, as syslog(3) does. While that is away or slow they wait. */
-export class HostSyslogSink extends EventEmitter<Events> implements Sink {
+export class HostSyslogSink extends EventEmitter<BacklogEvents> implements Sink {
   readonly #path: string;
   readonly #retry: { readonly minMs: number; readonly maxMs: number };
   readonly #closeMs: number;

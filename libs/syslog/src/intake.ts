@@ -41,13 +41,6 @@ export interface IntakeCounters {
   readonly lost: number;
 }
 
-/** Who sent a message, by the kernel's word: indices of `Message` of @vm-tools/linux follow the same order. */
-export class Sender {
-  pid = -1;
-  uid = -1;
-  gid = -1;
-}
-
 /** What all sockets of a server share: makes records of messages and offers them, one record for all. */
 export class Intake {
   readonly maxMessageBytes: number;
@@ -141,11 +134,8 @@ export class Intake {
   /** Resolves when the sink has room again. */
   async ready(): Promise<void> {
     this.#waits++;
-    await (this.#isClosing
-      ? Promise.race([this.#sink.ready(), this.#abandoned.promise])
-      : this.#sink.ready());
-    // Whatever a sink promises, everybody else has their turn.
-    await setImmediate();
+    const room = roomIn(this.#sink);
+    await (this.#isClosing ? Promise.race([room, this.#abandoned.promise]) : room);
   }
 
   /** From now on a wait ends when the intake is abandoned, too. */

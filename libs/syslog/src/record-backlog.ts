@@ -1,6 +1,24 @@
 import type { LogRecord } from './record.ts';
 import type { RecordFormat } from './sink.ts';
 
+/** What is asked of a sink whose receiver may be away. */
+export interface BacklogOptions {
+  /** How long to wait before it is connected to again: it doubles from `minMs` (100) to `maxMs` (10,000). */
+  readonly retry?: { readonly minMs: number; readonly maxMs: number };
+  /** How long `close` goes on, in milliseconds. Default 2,000. */
+  readonly closeMs?: number;
+}
+
+/** What such a sink tells. */
+export interface BacklogEvents {
+  /** Nobody takes what it sends; once until someone does. */
+  failing: [error: Error];
+  /** Someone does again. */
+  recovered: [];
+  /** Records that were taken are lost. */
+  lost: [records: number, why: string];
+}
+
 /** Records as they are to be sent, one behind the other in one piece of memory, for sinks whose receiver may be away. */
 export class RecordBacklog {
   /** Records are in it from `start` to before `end`. Adding one may move them, and may put another buffer in its place. */

@@ -28,6 +28,7 @@ export class StreamReader {
   readonly #framing: Framing;
   /** Bytes that were received and not yet offered, from `#start` to before `#end`. */
   #held: Buffer = NOTHING;
+  readonly #mostHeld: number;
   #start = 0;
   #end = 0;
   #pid = -1;
@@ -44,6 +45,7 @@ export class StreamReader {
     this.#intake = intake;
     this.#events = events;
     this.#framing = new Framing(intake.maxMessageBytes);
+    this.#mostHeld = intake.maxMessageBytes + 16 + CHUNK;
     this.#watch = linux.watch(fd, { readable: true }, () => this.#read());
     linux.close(fd);
     this.#fd = this.#watch.fd;
@@ -108,7 +110,10 @@ export class StreamReader {
     const length = this.#end - this.#start;
     const needed = length + to - from;
     if (this.#start + needed > this.#held.length) {
-      const room = needed <= this.#held.length ? this.#held : Buffer.allocUnsafeSlow(2 * needed);
+      const room =
+        needed <= this.#held.length
+          ? this.#held
+          : Buffer.allocUnsafeSlow(Math.max(needed, Math.min(2 * needed, this.#mostHeld)));
       this.#held.copy(room, 0, this.#start, this.#end);
       this.#held = room;
       this.#start = 0;

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { octetCounted } from './framed-format.ts';
 import type { LogRecord } from './record.ts';
-import { RecordBacklog } from './record-backlog.ts';
+import { type BacklogEvents, type BacklogOptions, RecordBacklog } from './record-backlog.ts';
 import { rfc5424Format } from './rfc5424-format.ts';
 import type { RecordFormat, Sink, SinkCounters } from './sink.ts';
 
@@ -14,7 +14,7 @@ const KEEP_ALIVE_MS = 30_000;
 /** A connection that nothing was sent on for so long, and that its other end closes in order, has brought everything. */
 const QUIET_MS = 1000;
 
-export interface TcpSyslogSinkOptions {
+export interface TcpSyslogSinkOptions extends BacklogOptions {
   /** Name or address of the receiver. */
   readonly host: string;
   /** Default 514, with TLS 6514. */
@@ -30,12 +30,8 @@ export interface TcpSyslogSinkOptions {
    * receiver's buffers then is gone. Less may lose records there, more repeats more of them. Default 256 KiB.
    */
   readonly replayBytes?: number;
-  /** How long to wait before it is connected to again: it doubles from `minMs` (100) to `maxMs` (10,000). */
-  readonly retry?: { readonly minMs: number; readonly maxMs: number };
   /** How long a connection may take to be made, in milliseconds. Default 10,000. */
   readonly connectMs?: number;
-  /** How long `close` goes on, in milliseconds. Default 2,000. */
-  readonly closeMs?: number;
 }
 
 export interface TcpSyslogCounters extends SinkCounters {
@@ -45,20 +41,11 @@ export interface TcpSyslogCounters extends SinkCounters {
   readonly connections: number;
 }
 
-interface Events {
-  /** There is no connection; once until there is. */
-  failing: [error: Error];
-  /** There is one again. */
-  recovered: [];
-  /** Records that were taken are lost. */
-  lost: [records: number, why: string];
-}
-
 /**
  * Sends records to a syslog server by TCP or TLS, in the format of RFC 5424 and with their octets counted (RFC 6587, RFC 5425). While there is no connection
  * they wait. `written` are those that the kernel has taken for a connection.
  */
-export class TcpSyslogSink extends EventEmitter<Events> implements Sink {
+export class TcpSyslogSink extends EventEmitter<BacklogEvents> implements Sink {
   readonly #options: TcpSyslogSinkOptions;
   readonly #retry: { readonly minMs: number; readonly maxMs: number };
   readonly #replayBytes: number;
