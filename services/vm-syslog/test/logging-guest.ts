@@ -11,7 +11,7 @@ import { buildSenders, linesOf } from './messages.ts';
 const CID = 3;
 /** AF_VSOCK knows no folders: two of these tests may run at once. */
 const PORT = 500_000 + process.pid;
-const PATIENT = { timeout: 110_000, interval: 20 };
+const PATIENT = { timeout: 280_000, interval: 20 };
 const ACCOUNTS = {
   '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nsyslog:x:104:110::/:/bin/false\n',
   '/etc/group': 'root:x:0:\nsyslog:x:110:\n',
@@ -84,10 +84,10 @@ export class LoggingGuest implements AsyncDisposable {
     if (!output.includes('listening')) throw new Error(output);
   }
 
-  /** Ends vm_syslog. @returns its exit code */
-  async stopCollecting(): Promise<number | null> {
+  /** Ends vm_syslog. What it could not send in its time waits in its spool. */
+  async stopCollecting(): Promise<void> {
     this.#collector?.kill('SIGTERM');
-    return (await this.#collector?.exited)?.status ?? null;
+    await this.#collector?.exited;
   }
 
   /** What has arrived. */

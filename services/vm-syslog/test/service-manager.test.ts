@@ -10,6 +10,8 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { Daemon } from './daemon.ts';
 
 const PATIENT = { timeout: 110_000, interval: 10 };
+/** Each starts processes of Node.js, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 400_000 });
 /** AF_VSOCK knows no folders: two of these tests may run at once. */
 const PORT = 600_000 + process.pid;
 
