@@ -99,20 +99,17 @@ export class BatchJournal implements Disposable {
   }
 
   /**
-   * For a process that has just opened the file: settles what an earlier one has noted.
-   * @returns the size to which the file has to be cut, undefined: none of it is half a batch
+   * For a process that has just opened the file: cuts off half a batch, and settles what an earlier process has noted.
+   * @throws SystemError
    */
-  recover(file: Place): number | undefined {
-    let cut: number | undefined;
+  recover(file: Place & { truncate(size: number): void }): void {
     for (const slot of this.#slots) {
-      if (slot.ino === 0) continue;
-      if (slot.ino === file.ino && file.size < slot.offset + slot.length) {
-        slot.number--;
-        if (file.size > slot.offset) cut = Math.min(slot.offset, cut ?? slot.offset);
-      }
+      if (slot.ino !== file.ino || file.size >= slot.offset + slot.length) continue;
+      slot.number--;
+      // Before anything is settled: whoever kills this process leaves the next one the same to do.
+      if (file.size > slot.offset) file.truncate(slot.offset);
     }
     this.settle();
-    return cut;
   }
 
   /** Notes that a batch will be appended there. @throws SystemError */

@@ -73,14 +73,17 @@ export class VmLog implements AsyncDisposable {
     mkdirSync(folder, { recursive: true, mode: 0o750 });
     const path = join(folder, encodedName(vm.name));
     this.#journal = new BatchJournal(`${path}.batches`, { isSynced: sync === 'always' });
+    let file: RotatingFile | undefined;
     try {
-      this.#file = new RotatingFile(`${path}.log`, {
+      file = new RotatingFile(`${path}.log`, {
         ...{ maxBytes: maxFileBytes, kept, gzip, sync },
         onBeforeRotate: () => this.#journal.settle(),
         onError: (error) => onTrouble('not all of its files are as they should be', { error }),
       });
+      this.#file = file;
       this.#recover(`${path}.log`);
     } catch (error) {
+      void file?.close();
       this.#journal.close();
       throw error;
     }
@@ -175,8 +178,7 @@ export class VmLog implements AsyncDisposable {
 
   /** What a process that was killed has left: half a batch, half a line of the console. */
   #recover(path: string): void {
-    const cut = this.#journal.recover(this.#file);
-    if (cut !== undefined) this.#file.truncate(cut);
+    this.#journal.recover(this.#file);
     if (this.#file.size === 0) return;
     const last = Buffer.alloc(1);
     const fd = keptOpen(path, constants.O_RDONLY | constants.O_NOFOLLOW);
