@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootGuest, type Guest } from '@vm-tools/guest';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Minidump, readMinidump } from '../src/index.ts';
 import { CrashSite } from './crash.ts';
 import { installed } from './installed.ts';
@@ -18,6 +18,9 @@ const OS = 'ID=guest\n';
 const site = new CrashSite();
 let guest: Guest;
 let program: string;
+
+// A guest on an emulated CPU starts Node.js for each crash; on a machine with much else to do that adds up.
+vi.setConfig({ testTimeout: 300_000 });
 
 beforeAll(async () => {
   program = site.compile('crash.c');

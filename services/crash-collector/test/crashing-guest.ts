@@ -14,7 +14,7 @@ import { installed } from '../../../libs/minidump/test/installed.ts';
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const CID = 3;
 /** Nothing here takes long, but on a machine that is busy with other things. */
-const PATIENT = { timeout: 110_000, interval: 50 };
+const PATIENT = { timeout: 240_000, interval: 50 };
 
 /** A report that has arrived. */
 export interface Arrived {

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readMinidump } from '@vm-tools/minidump';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { buildIdOf, Symbols, stackwalk } from '../../../libs/minidump/test/judges.ts';
 import { lldbFrames } from '../../../libs/minidump/test/lldb.ts';
 import { CrashingGuest } from './crashing-guest.ts';
@@ -15,6 +15,9 @@ const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const story = /^In the VM, from now on.*?^```sh\n(.*?)^```/ms.exec(readme)?.[1] ?? '';
 const spool = '/var/spool/crash_collector';
 let site: CrashingGuest;
+
+// A guest on an emulated CPU starts Node.js for each crash; on a machine with much else to do that adds up.
+vi.setConfig({ testTimeout: 300_000 });
 
 beforeAll(async () => {
   site = await CrashingGuest.boot();

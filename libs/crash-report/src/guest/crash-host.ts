@@ -5,7 +5,8 @@ import { type Address, Cid } from '@vm-tools/vsock';
 import type { Report } from './collect-crash.ts';
 
 const PORT = 7779;
-const ASK_MS = 10_000;
+/** The answer may have to wait for a conversion in the same process, on a busy machine; the process that crashed does not wait. */
+const ASK_MS = 30_000;
 const SEND_MS = 120_000;
 
 /** Answers by which it is the report that is wrong, or not wanted: sending it again would change nothing. */
@@ -23,7 +24,7 @@ const AWAY: ReadonlySet<Code> = new Set([Code.Unavailable, Code.DeadlineExceeded
 export interface CrashHostOptions {
   /** Default vsock:host:7779. */
   readonly address?: Address | string;
-  /** For the answer whether there is consent, in milliseconds; default 10,000. */
+  /** For the answer whether there is consent, in milliseconds; default 30,000. */
   readonly askTimeoutMs?: number;
   /** For a report to be taken, in milliseconds; default 120,000. */
   readonly sendTimeoutMs?: number;
