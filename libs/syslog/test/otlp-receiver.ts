@@ -51,8 +51,8 @@ export interface Answer {
   readonly status: number;
   readonly headers?: Record<string, string>;
   readonly partialSuccess?: { rejectedLogRecords: number; errorMessage: string };
-  /** In place of a message. */
-  readonly body?: Uint8Array;
+  /** It begins, and does not end. */
+  readonly hangs?: boolean;
 }
 
 /** @throws for bytes that are no ExportLogsServiceRequest, or one with odd fields */
@@ -92,11 +92,10 @@ export class OtlpReceiver implements AsyncDisposable {
       const sent = Buffer.concat(chunks);
       const bytes = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
       this.requests.push({ headers: request.headers, path: request.url ?? '', body: decodeRequest(bytes) });
-      const { status, headers = {}, partialSuccess, body } = this.answers.shift() ?? { status: 200 };
+      const { status, headers = {}, partialSuccess, hangs } = this.answers.shift() ?? { status: 200 };
       response.writeHead(status, { 'content-type': 'application/x-protobuf', ...headers });
-      response.end(
-        body ?? ExportLogsServiceResponse.encode(partialSuccess ? { partialSuccess } : {}).finish(),
-      );
+      if (hangs) response.write(Buffer.of(0x0a));
+      else response.end(ExportLogsServiceResponse.encode(partialSuccess ? { partialSuccess } : {}).finish());
     });
   }
 

@@ -250,6 +250,22 @@ test('a receiver that is away gets all when it is there', async () => {
   expect(receiver.records.map(({ body }) => body.stringValue)).toEqual(['a', 'b']);
 });
 
+test('an answer that does not end is none, and the password of a URL is not told', async () => {
+  await using receiver = await OtlpReceiver.start();
+  receiver.answers.push({ status: 200, hangs: true });
+  const url = receiver.url.replace('//', '//user:password@');
+  await using sink = sinkTo(receiver, { url, timeoutMs: 1000 });
+  const failing = new Promise((resolve) => sink.once('failing', resolve));
+  sink.write(made('a'));
+  await sink.flush();
+  const { message: told } = (await failing) as Error;
+  expect(told).toBe(`${receiver.url} does not answer within 1000 ms`);
+  expect(told).not.toContain('password');
+  expect(receiver.requests[0]?.headers.authorization).toMatch(/^Basic /);
+  expect(receiver.records.at(-1)).toMatchObject({ body: { stringValue: 'a' } });
+  expect(sink.counters).toMatchObject({ written: 1, lost: 0 });
+});
+
 test.each(['', 'localhost:4318', 'ftp://localhost/'])('%j is no receiver', (url) => {
   expect(() => new OtlpSink({ url })).toThrow(TypeError);
 });

@@ -54,6 +54,8 @@ const compress = promisify(gzip);
 export class OtlpExporter {
   readonly #options: OtlpExporterOptions;
   readonly #url: URL;
+  /** For messages: without the user and password that a URL may have. */
+  readonly #name: string;
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #resource: Buffer;
   readonly #scope = message(INSTRUMENTATION_SCOPE, text(NAME, SCOPE));
@@ -70,6 +72,7 @@ export class OtlpExporter {
       throw new TypeError(
         `${options.url}: logs are sent to http: or https:, such as http://127.0.0.1:4318/v1/logs`,
       );
+    this.#name = `${this.#url.origin}${this.#url.pathname}`;
     this.#agent =
       this.#url.protocol === 'https:'
         ? new HttpsAgent({ ...options.tls, keepAlive: true, maxSockets: 1 })
@@ -92,7 +95,7 @@ export class OtlpExporter {
       this.#tellRejected(body, batch.records);
       return;
     }
-    const failure = `${this.#url.href} answered ${status}`;
+    const failure = `${this.#name} answered ${status}`;
     if (!RETRYABLE.has(status)) throw new BatchRefusedError(failure);
     const now = Date.now();
     this.#notBefore = now + waitOf(retryAfter, now);
@@ -107,11 +110,12 @@ export class OtlpExporter {
     const { headers, gzip: isCompressed = false, timeoutMs = 10_000 } = this.#options;
     const logs = message(RESOURCE_LOGS, this.#resource, message(SCOPE_LOGS, this.#scope, batch.bytes));
     const content = isCompressed ? await compress(logs) : logs;
+    const timeout = AbortSignal.timeout(timeoutMs);
     try {
       const request = (this.#url.protocol === 'https:' ? requestHttps : requestHttp)(this.#url, {
         method: 'POST',
         agent: this.#agent,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+        signal: AbortSignal.any([signal, timeout]),
         headers: {
           'user-agent': SCOPE,
           ...headers,
@@ -120,12 +124,15 @@ export class OtlpExporter {
           ...(isCompressed && { 'content-encoding': 'gzip' }),
         },
       });
+      // What happens behind the head of the answer is told by the answer.
+      request.on('error', () => undefined);
       request.end(content);
       const [response] = (await once(request, 'response')) as [IncomingMessage];
       const body = await bodyOf(response);
       return { status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'], body };
     } catch (error) {
-      throw new OtlpError(`${this.#url.href} does not answer: ${(error as Error).message}`, { cause: error });
+      const why = timeout.aborted ? `within ${timeoutMs} ms` : `(${(error as Error).message})`;
+      throw new OtlpError(`${this.#name} does not answer ${why}`, { cause: error });
     }
   }
 
