@@ -65,13 +65,18 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-/** CPU time for a block of a C loop that does what the device does with it. */
+/**
+ * CPU time for a block of a C loop that does what the device does with it.
+ * @param kickEvery nanoseconds between the kicks for which it waits, if it does
+ */
 export async function floorNanoseconds(
   program: string,
   ends: Ends,
   { end, port, block = 0 }: Workload,
   bytes: number,
+  kickEvery?: number,
 ): Promise<number> {
   const args = [end === 'sink' ? 'push' : 'pull', ends.pathOf(port), String(bytes), String(block)];
+  if (kickEvery !== undefined) args.push(String(Math.round(kickEvery)));
   return Number((await promisify(execFile)(program, args)).stdout);
 }
