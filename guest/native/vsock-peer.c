@@ -8,6 +8,7 @@
  *   hold PORT            connects, says "open", and then how it ended: "end" or the error
  *   many PORT COUNT      COUNT connections at once, a byte there and back on each; says how many
  *   send PORT BYTES      a pattern to the host
+ *   send-small PORT BYTES  the same, by a socket that buffers 32 KiB: newer Linux has no more on its way then
  *   receive PORT         says how many bytes came, and whether they are the pattern
  *   exchange PORT BYTES  both at the same time, on two connections
  *   rtt PORT COUNT       a byte there and back; says nanoseconds, one a line
@@ -320,7 +321,10 @@ int main(int argc, char **argv)
 		many(port, number);
 	else if (!strcmp(what, "send"))
 		send_pattern(connected(port), number);
-	else if (!strcmp(what, "receive"))
+	else if (!strcmp(what, "send-small")) {
+		buffer = 32 << 10;
+		send_pattern(connected(port), number);
+	} else if (!strcmp(what, "receive"))
 		receive_pattern(connected(port));
 	else if (!strcmp(what, "exchange"))
 		exchange(port, number);

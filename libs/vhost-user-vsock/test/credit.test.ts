@@ -40,6 +40,19 @@ test('the guest hears of what was taken when it is half of the buffer, and no so
   ]);
 });
 
+test('a guest that buffers less than the device hears of what was taken when it is half of that', async () => {
+  using under = new CoreUnderTest();
+  await under.connect();
+  under.guest.offerBuffers(8);
+  const packet = { ...address, operation: Operation.data, bufferSize: 16 << 10 };
+  under.guest.send({ ...packet, data: chunk((8 << 10) - 1) });
+  expect(under.guest.receive()).toEqual([]);
+  under.guest.send({ ...packet, data: chunk(1) });
+  expect(under.guest.receive()).toMatchObject([
+    { operation: Operation.creditUpdate, forwarded: 8 << 10, bufferSize: SMALL_BUFFER },
+  ]);
+});
+
 test('the guest hears of what was taken with any packet, and when it asks', async () => {
   using under = new CoreUnderTest();
   const fd = await under.connect();

@@ -140,6 +140,8 @@ test('as it is published, a guest talks to programs, a thousand times at once an
   });
   await guest.run(['vsock-peer', 'send', '82', String(64 << 20)]);
   await vi.waitUntil(() => received === 64 << 20, PATIENT);
+  await guest.run(['vsock-peer', 'send-small', '82', String(1 << 20)]);
+  await vi.waitUntil(() => received === 65 << 20, PATIENT);
   expect(daemon.peakMegabytes).toBeLessThan(110);
 });
 

@@ -94,9 +94,13 @@ export class Connection {
     return this.#held !== undefined;
   }
 
-  /** Half of the buffer was taken since the guest heard of it. */
+  /**
+   * Half of what the guest may have on its way was taken since it heard of that. Newer Linux has no more on its way than its own socket buffers,
+   * whatever it is allowed, and asks for nothing.
+   */
   get owesCredit(): boolean {
-    return (this.forwarded - this.forwardedTold) >>> 0 >= this.bufferSize >>> 1;
+    const half = Math.min(this.bufferSize, this.guestBufferSize) >>> 1;
+    return (this.forwarded - this.forwardedTold) >>> 0 >= Math.max(1, half);
   }
 
   /** Takes `bytes` that the guest sent, no more than there is `room`, from `count` ranges of its memory: to the socket, else aside. */
